@@ -1,0 +1,1 @@
+"""Tests mirror the packages; `parts` holds the real servers that they run against."""

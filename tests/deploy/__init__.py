@@ -1,0 +1,1 @@
+"""The compose file and the image: held to the specification, and run on this machine's own programs."""
