@@ -1,0 +1,112 @@
+"""Telling the catalog what the stores have confirmed. The catalog is an index: late or away, it costs nothing.
+
+Works from the spool and its progress notes alone, so nothing is queued in memory while the database is away, and what
+was told twice changes nothing.
+"""
+
+import threading
+from collections.abc import Callable
+
+import structlog
+from cryptography import x509
+
+from evidence_store import layout
+from evidence_store.catalog import Catalog, SignedRecord, StoredCopy
+from evidence_store.durable import Disk
+from evidence_store.errors import CatalogError, EvidenceError
+from evidence_store.records import sha256_hex
+from evidence_store.signing import certificate_id, certificate_pem
+from evidence_store.site import RECORDER, SiteFolder
+from recorder.devices import LoadedDevices
+from recorder.spool import SessionSpool, sessions_of
+from recorder.upload import POLL_S, SpooledRecord, spooled_records
+
+MAX_PAUSE_S = 30.0
+_BATCH = 200
+
+log = structlog.get_logger()
+
+
+class Indexer:
+    """Keeps the catalog up with the stores."""
+
+    def __init__(
+        self, open_catalog: Callable[[], Catalog], site: SiteFolder, loaded: LoadedDevices, disk: Disk
+    ) -> None:
+        self._open_catalog = open_catalog
+        self._catalog: Catalog | None = None
+        self._site = site
+        self._rooms = [room.id for room in loaded.devices.rooms]
+        self._stores = [store.name for store in loaded.devices.stores]
+        self._disk = disk
+        self._anchors = site.anchors()
+        chain = site.chain(RECORDER)
+        self._certificates: dict[str, x509.Certificate] = {certificate_id(one): one for one in chain}
+        self._pems = {
+            layout.certificate_key(certificate_id(one)): certificate_pem(chain[place:])
+            for place, one in enumerate(chain)
+        }
+        self._told_certificates: set[str] = set()
+        self._finished: set[tuple[str, str]] = set()
+
+    def run(self, stop: threading.Event) -> None:
+        """Until told to stop."""
+        pause_s = POLL_S
+        trouble = ""
+        while not stop.wait(pause_s):
+            try:
+                self.once()
+                pause_s = POLL_S
+                trouble = ""
+            except CatalogError as error:
+                pause_s = min(pause_s * 2, MAX_PAUSE_S)
+                if str(error) != trouble:
+                    trouble = str(error)
+                    log.warning("catalog in trouble", why=trouble)
+        if self._catalog is not None:
+            self._catalog.close()
+
+    def once(self) -> None:
+        """Tell what is new; raises CatalogError when the database cannot take it."""
+        for room in self._rooms:
+            for spool in sessions_of(self._site.spool, room, self._disk):
+                for store in self._stores:
+                    if (spool.session, store) not in self._finished:
+                        self._tell(spool, store)
+
+    def _tell(self, spool: SessionSpool, store: str) -> None:
+        note = f"catalog-{store}"
+        told, confirmed = spool.progress(note), spool.progress(store)
+        batch: list[SpooledRecord] = []
+        for record in spooled_records(spool, told):
+            if record.seq >= confirmed:
+                break
+            batch.append(record)
+            if record.last:
+                self._finished.add((spool.session, store))
+            if len(batch) == _BATCH:
+                break
+        if not batch:
+            return
+        try:
+            self._write(store, batch)
+        except CatalogError:
+            self._finished.discard((spool.session, store))
+            raise
+        spool.set_progress(note, batch[-1].seq + 1)
+
+    def _write(self, store: str, batch: list[SpooledRecord]) -> None:
+        catalog = self._catalog or self._open_catalog()
+        self._catalog = catalog
+        if store not in self._told_certificates:
+            catalog.confirm_copies(StoredCopy(store, key, len(pem), sha256_hex(pem)) for key, pem in self._pems.items())
+            self._told_certificates.add(store)
+        outcomes = catalog.ingest_many(
+            [SignedRecord(record.data, record.signature) for record in batch], self._certificates, self._anchors
+        )
+        for outcome in outcomes:
+            if isinstance(outcome, EvidenceError):
+                log.error("record not taken into the catalog", why=str(outcome))
+        catalog.confirm_copies(
+            StoredCopy(store, item.key, item.size_bytes, item.sha256) for record in batch for item in record.objects
+        )
