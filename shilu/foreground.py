@@ -1,7 +1,6 @@
 """`shilu record`: one interview in the foreground, with the same room and uploads that the daemon runs."""
 
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -106,11 +105,11 @@ def _wait_for_stores(spool: SessionSpool, loaded: LoadedDevices) -> None:
     """The evidence is sealed and safe in the spool; say so if a store did not take it in time."""
     records = sum(1 for _ in spool.records())
     deadline_s = time.monotonic() + UPLOAD_TIMEOUT_S
-    names = [store.name for store in loaded.devices.stores]
+    names = [name for store in loaded.devices.stores for name in (store.name, f"catalog-{store.name}")]
     while (late := [name for name in names if spool.progress(name) < records]) and time.monotonic() < deadline_s:
         time.sleep(_TURN_S)
     if late:
-        print(
-            f"shilu: sealed, but not stored yet in {', '.join(late)}. Leave `shilu recorder` running to store it.",
-            file=sys.stderr,
+        Console(stderr=True).print(
+            f"sealed, but not stored yet in {', '.join(late)}. Leave `shilu recorder` running to store it.",
+            markup=False,
         )

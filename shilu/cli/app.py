@@ -22,15 +22,15 @@ class _Commands(TyperGroup):
             return super().main(*args, **kwargs)
         except EvidenceError as error:
             if "--json" in sys.argv:
-                print(json.dumps({"error": str(error)}, ensure_ascii=False))
-            print(f"shilu: {error}", file=sys.stderr)
+                typer.echo(json.dumps({"error": str(error)}, ensure_ascii=False))
+            typer.echo(f"shilu: {error}", err=True)
             sys.exit(PROGRAM_FAILED)
 
 
 app = typer.Typer(
     name="shilu",
     cls=_Commands,
-    help="Shilu 实录: records interviews, seals the recordings so that anyone can check them, and keeps them with the case.",
+    help="Shilu 实录: records interviews, seals them so that anyone can check, keeps them with the case.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

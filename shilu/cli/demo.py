@@ -11,10 +11,12 @@ def add_to(app: typer.Typer) -> None:
 
 
 def demo(
-    directory: Annotated[
-        Path, typer.Option("--dir", help="Folder of the demo's site; made if it is not there.")
-    ] = Path("demo-site"),
-    once: Annotated[bool, typer.Option("--once", help="Record, verify, and end; exit 0 only if every verdict is OK.")] = False,
+    directory: Annotated[Path, typer.Option("--dir", help="Folder of the demo; made if it is not there.")] = Path(
+        "demo-site"
+    ),
+    once: Annotated[
+        bool, typer.Option("--once", help="Record, verify, end; exit 0 only if all verdicts are OK.")
+    ] = False,
     seconds: Annotated[float, typer.Option(min=2, max=3600, help="Length of the recorded interviews.")] = 15.0,
 ) -> None:
     """Three interview rooms with six synthetic cameras: record an interview in each, store it, verify it."""
