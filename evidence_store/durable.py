@@ -206,7 +206,7 @@ class RealDisk:
 
     def rename(self, source: Path, target: Path) -> None:
         try:
-            os.rename(source, target)
+            source.rename(target)
         except OSError as error:
             raise _disk_error(error, source, f"cannot be renamed to {target.name}") from error
 

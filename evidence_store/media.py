@@ -96,13 +96,16 @@ def span_us(run: TrackRun, timescale: int) -> tuple[int, int]:
 
 
 def ntp_from_us(utc_us: int) -> int:
-    """A 64-bit NTP timestamp (RFC 5905, 6), rounded up so that `us_from_ntp` gives the same microsecond back."""
+    """A 64-bit NTP timestamp (RFC 5905, 6), rounded up so that `us_from_ntp` gives the same microsecond back.
+
+    Its seconds roll over in 2036; what would be before 1970 is after that, which lasts until 2106.
+    """
     seconds, rest_us = divmod(utc_us, 1_000_000)
-    return ((seconds + _NTP_EPOCH_S) << 32) + -(-(rest_us << 32) // 1_000_000)
+    return ((seconds + _NTP_EPOCH_S & 0xFFFFFFFF) << 32) + -(-(rest_us << 32) // 1_000_000)
 
 
 def us_from_ntp(ntp: int) -> int:
-    return ((ntp >> 32) - _NTP_EPOCH_S) * 1_000_000 + ((ntp & 0xFFFFFFFF) * 1_000_000 >> 32)
+    return ((ntp >> 32) - _NTP_EPOCH_S & 0xFFFFFFFF) * 1_000_000 + ((ntp & 0xFFFFFFFF) * 1_000_000 >> 32)
 
 
 def parse_init(data: bytes | memoryview) -> Init:

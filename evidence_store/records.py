@@ -27,7 +27,7 @@ from evidence_store.strict_json import canonical_bytes, parse_object
 FORMAT = "shilu-record/1"
 _FORMAT_FAMILY = "shilu-record/"
 ZERO_HASH = "0" * 64
-_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z", re.ASCII)
+_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T(?:[01]\d|2[0-3]):\d{2}:\d{2}\.\d{6}Z", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -37,14 +37,14 @@ class UnknownFormatError(FormatError):
 
 def format_time(value: datetime) -> str:
     """RFC 3339 in UTC with six decimals."""
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def parse_time(text: str) -> datetime:
     """The time in the one spelling the format allows; raises ValueError."""
     if not _TIME.fullmatch(text):
         raise ValueError("a time must look like 2026-11-23T01:30:00.000000Z")
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+    return datetime.fromisoformat(text)
 
 
 def to_us(value: datetime) -> int:

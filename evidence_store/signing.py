@@ -87,7 +87,7 @@ def load_signer(key_pem: bytes, certificate_pem: bytes, *, where: str) -> Signer
     try:
         key = serialization.load_pem_private_key(key_pem, password=None)
         certificate = x509.load_pem_x509_certificate(certificate_pem)
-    except (ValueError, TypeError):
+    except _UNREADABLE:
         raise SignatureError("not a readable PEM key with its certificate", where=where) from None
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
         raise SignatureError("the key is not ECDSA P-256", where=where)

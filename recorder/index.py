@@ -5,7 +5,8 @@ was told twice changes nothing.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 
 import structlog
 from cryptography import x509
@@ -19,8 +20,9 @@ from evidence_store.signing import certificate_id, certificate_pem
 from evidence_store.site import RECORDER, SiteFolder
 from recorder.devices import LoadedDevices
 from recorder.spool import SessionSpool, sessions_of
-from recorder.upload import POLL_S, SpooledRecord, spooled_records
+from recorder.upload import SpooledRecord, spooled_records
 
+POLL_S = 2.0
 MAX_PAUSE_S = 30.0
 _BATCH = 200
 
@@ -68,45 +70,46 @@ class Indexer:
 
     def once(self) -> None:
         """Tell what is new; raises CatalogError when the database cannot take it."""
-        for room in self._rooms:
-            for spool in sessions_of(self._site.spool, room, self._disk):
-                for store in self._stores:
+        for store in self._stores:
+            batch: list[tuple[SessionSpool, SpooledRecord]] = []
+            for room in self._rooms:
+                for spool in sessions_of(self._site.spool, room, self._disk):
                     if (spool.session, store) not in self._finished:
-                        self._tell(spool, store)
+                        batch += self._new(spool, store)
+                    if len(batch) >= _BATCH:
+                        self._tell(store, batch)
+                        batch = []
+            if batch:
+                self._tell(store, batch)
 
-    def _tell(self, spool: SessionSpool, store: str) -> None:
-        note = f"catalog-{store}"
-        told, confirmed = spool.progress(note), spool.progress(store)
-        batch: list[SpooledRecord] = []
-        for record in spooled_records(spool, told):
-            if record.seq >= confirmed:
-                break
-            batch.append(record)
-            if record.last:
-                self._finished.add((spool.session, store))
-            if len(batch) == _BATCH:
-                break
-        if not batch:
-            return
-        try:
-            self._write(store, batch)
-        except CatalogError:
-            self._finished.discard((spool.session, store))
-            raise
-        spool.set_progress(note, batch[-1].seq + 1)
+    def _new(self, spool: SessionSpool, store: str) -> Iterator[tuple[SessionSpool, SpooledRecord]]:
+        """What the store has confirmed of a session and the catalog was not told."""
+        confirmed = spool.progress(store)
+        told = spool.progress(_note(store))
+        for record in islice(spooled_records(spool, told), min(confirmed - told, _BATCH)):
+            yield spool, record
 
-    def _write(self, store: str, batch: list[SpooledRecord]) -> None:
+    def _tell(self, store: str, batch: list[tuple[SessionSpool, SpooledRecord]]) -> None:
         catalog = self._catalog or self._open_catalog()
         self._catalog = catalog
-        if store not in self._told_certificates:
-            catalog.confirm_copies(StoredCopy(store, key, len(pem), sha256_hex(pem)) for key, pem in self._pems.items())
-            self._told_certificates.add(store)
         outcomes = catalog.ingest_many(
-            [SignedRecord(record.data, record.signature) for record in batch], self._certificates, self._anchors
+            [SignedRecord(record.data, record.signature) for _, record in batch], self._certificates, self._anchors
         )
         for outcome in outcomes:
             if isinstance(outcome, EvidenceError):
                 log.error("record not taken into the catalog", why=str(outcome))
-        catalog.confirm_copies(
-            StoredCopy(store, item.key, item.size_bytes, item.sha256) for record in batch for item in record.objects
-        )
+        copies = [
+            StoredCopy(store, item.key, item.size_bytes, item.sha256) for _, record in batch for item in record.objects
+        ]
+        if store not in self._told_certificates:
+            copies += [StoredCopy(store, key, len(pem), sha256_hex(pem)) for key, pem in self._pems.items()]
+        catalog.confirm_copies(copies)
+        self._told_certificates.add(store)
+        for spool, record in batch:
+            spool.set_progress(_note(store), record.seq + 1)
+            if record.last:
+                self._finished.add((spool.session, store))
+
+
+def _note(store: str) -> str:
+    return f"catalog-{store}"

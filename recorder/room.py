@@ -1,16 +1,14 @@
 """One interview room: its cameras, its session, its socket. One process a room, a thread a camera, one for the disk.
 
 All that changes a session happens on the room's own thread, in the order of its inbox: groups from the cameras and
-requests from people. `python -m recorder.room` is what the supervisor starts.
+requests from people. `run_room` is what the supervisor runs in a process of its own.
 """
 
-import argparse
 import os
 import queue
 import secrets
 import shutil
 import signal
-import sys
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -24,14 +22,23 @@ from evidence_store.durable import Disk, DiskError, RealDisk
 from evidence_store.errors import EvidenceError
 from evidence_store.records import Alarm, Mark, Resumed, TrackInfo, format_time, from_us, to_us
 from evidence_store.site import RECORDER, SiteFolder, open_site
-from recorder import control
 from recorder.capture import BURST_S, Camera, Source
 from recorder.clock import Clock, SystemClock
-from recorder.control import ControlError, ControlServer, MarkRequest, Request, StartRequest, StatusRequest, StopRequest
+from recorder.control import (
+    ControlError,
+    ControlServer,
+    MarkRequest,
+    Request,
+    StartRequest,
+    StatusRequest,
+    StopRequest,
+    socket_path,
+)
 from recorder.devices import LoadedDevices, camera_url, load_devices
 from recorder.feed import Ended, Fed, Feed
 from recorder.lock import ProcessLock, room_lock
 from recorder.readiness import check
+from recorder.memory import give_back
 from recorder.recovery import loss_of, recover
 from recorder.sealing import Sealer
 from recorder.session import CloseReason, Interview, State
@@ -40,6 +47,7 @@ from recorder.spool import SessionSpool, sessions_of
 
 TICK_S = 0.25
 STALE_US = 600_000
+GIVE_BACK_AFTER_US = 2_000_000  # by then the pre-roll is on disk
 REQUEST_TIMEOUT_S = 12.0
 _OFFICERS_ASKED_FOR = 2
 
@@ -68,6 +76,7 @@ class Room:
         self._interview: Interview | None = None
         self._case: str | None = None
         self._opened_us = 0
+        self._give_back_us: int | None = None
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"room {room}", daemon=True)
         self._cameras: dict[str, Camera] = {}
@@ -198,6 +207,9 @@ class Room:
         if step_us := interview.clock_stepped_us():
             detail = f"the clock was set by {step_us / 1e6:+.3f} s"
             interview.event(Alarm(kind="alarm", alarm="clock_step", track=None, detail=detail))
+        if self._give_back_us is not None and self._clock.monotonic_us() > self._give_back_us:
+            self._give_back_us = None
+            give_back()
         if self._clock.monotonic_us() - self._opened_us > self._limits.max_session_hours * 3.6e9:
             self._close("limit", f"longer than {self._limits.max_session_hours:g} hours")
 
@@ -250,6 +262,7 @@ class Room:
             devices_sha256=self._loaded.sha256,
         )
         self._begin(interview, request.case, self._clock.monotonic_us())
+        self._give_back_us = self._opened_us + GIVE_BACK_AFTER_US
         log.info("recording", room=self._settings.id, session=session)
         return {"session": session}
 
@@ -348,27 +361,18 @@ class Room:
             log.warning("session resumed", session=spool.session, down_s=round(down_us / 1e6, 1))
 
 
-def main() -> int:
-    """The room's process: until SIGTERM, or until something fails that only a new start puts right."""
-    parser = argparse.ArgumentParser(prog="recorder.room")
-    parser.add_argument("--site", type=Path, required=True)
-    parser.add_argument("--room", required=True)
-    arguments = parser.parse_args()
+def run_room(site_root: Path, room_id: str) -> int:
+    """The room's process: until SIGTERM, or until something fails that only a new start puts right; its exit status."""
     try:
-        site = open_site(arguments.site)
-        room = Room(site, load_devices(site.devices), arguments.room, SystemClock(), RealDisk())
+        site = open_site(site_root)
+        room = Room(site, load_devices(site.devices), room_id, SystemClock(), RealDisk())
         room.open()
-        server = ControlServer(control.socket_path(site.run, arguments.room), room.request)
+        server = ControlServer(socket_path(site.run, room_id), room.request)
     except EvidenceError as error:
-        log.critical("cannot run the room", room=arguments.room, why=str(error))
+        log.critical("cannot run the room", room=room_id, why=str(error))
         return 2
     signal.signal(signal.SIGTERM, lambda *_: room.end())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the supervisor decides
     room.wait()
     server.close()
     room.shut()
     return 1 if room.failure else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -8,13 +8,17 @@ sets its clock. The arrival of packets is the second witness: a packet can come 
    `JUMP_US`, is a change of the camera's clock: the packet is kept and the leap is taken out of the decode times.
 3. A stamp that stands still or goes back by less is moved to one tick after the last.
 4. A missing stamp is the last one plus the usual step; after `MAX_UNSTAMPED` in a row the stream is given up.
-5. A stamp that goes on after more than `MAX_STEP_US` and could be true says that time was really lost (`Lost`).
+5. A stamp that goes on after more than `MAX_STEP_US` and could be true says that time was really lost (`Lost`). So does
+   a leap after more than `MAX_STEP_US` without a packet: how much was lost is then told by arrival.
+6. Picture and sound leap together, but their first stamps can be wild each in its own way. Sound whose packets arrive
+   more than `MAX_APART_US` beside the pictures of the same time is brought to where these stand (`bring_to`).
 """
 
 from dataclasses import dataclass
 
 JUMP_US = 1_000_000  # well above the burst in which packets are read, well below what harms an interview
 MAX_STEP_US = 2_000_000  # a longer hole between two pictures is a gap, not a slow picture
+MAX_APART_US = 2_000_000  # no camera sends sound that much later or sooner than the picture of the same moment
 MAX_UNSTAMPED = 50
 RISE_PPM = 1000  # how fast the arrival offset may grow: beyond any camera's quartz, far below a late packet
 _FIRST_STEP_PARTS = 25  # a 25th of a second is the usual step until one was seen
@@ -63,20 +67,38 @@ class Timeline:
         early_us = self._us(placed) + self._offset_us - arrival_us
         if early_us > JUMP_US or step_us < -JUMP_US:
             self.jumps += 1
-            placed = self._last + self._usual_step
+            hole_us = arrival_us - self.monotonic_us(self._last)
+            lost = hole_us > MAX_STEP_US
+            placed = self._last + (hole_us * self._timescale // 1_000_000 if lost else self._usual_step)
             self._shift = placed - stamp
+            if lost:
+                return Lost(hole_us, self._begin(placed, arrival_us))
         elif step_us > MAX_STEP_US:
-            return Lost(step_us, self._begin(stamp, arrival_us))
+            return Lost(step_us, self._begin(placed, arrival_us))
         elif placed <= self._last:
             placed = self._last + 1
         else:
             self._usual_step = min(placed - self._last, self._timescale)
         return self._accept(placed, arrival_us)
 
+    def bring_to(self, pictures: "Timeline", placed: int) -> int:
+        """The decode time `placed`, just given out by this line of sound, beside the pictures' line (rule 6).
+
+        It may lie before the ones given out earlier.
+        """
+        apart_us = self._offset_us - pictures.monotonic_us(0)
+        if not pictures.begun or abs(apart_us) <= MAX_APART_US:
+            return placed
+        move = apart_us * self._timescale // 1_000_000
+        self._shift += move
+        self._last = placed + move
+        self._offset_us -= apart_us
+        return self._last
+
     @property
-    def shift(self) -> int:
-        """Ticks by which the camera's stamps were moved; presentation times move with them."""
-        return self._shift
+    def begun(self) -> bool:
+        """Whether a packet has been placed."""
+        return self._last is not None
 
     @property
     def usual_step(self) -> int:
@@ -87,7 +109,6 @@ class Timeline:
         return self._us(placed) + self._offset_us
 
     def _begin(self, placed: int, arrival_us: int) -> int:
-        self._shift = 0
         self._last = placed
         self._offset_us, self._offset_at_us = arrival_us - self._us(placed), arrival_us
         self.late_us = 0

@@ -1,12 +1,10 @@
 """The uploader's process: a thread a store, one for the catalog, one that frees the spool.
 
-`python -m recorder.uploader` is what the supervisor starts; `Uploads` is what a recording in the foreground uses.
+`run_uploader` is what the supervisor runs in a process of its own; a recording in the foreground uses `Uploads`.
 """
 
-import argparse
 import os
 import signal
-import sys
 import threading
 from pathlib import Path
 
@@ -72,25 +70,17 @@ class Uploads:
         self._lock.release()
 
 
-def main() -> int:
-    """Until SIGTERM."""
-    parser = argparse.ArgumentParser(prog="recorder.uploader")
-    parser.add_argument("--site", type=Path, required=True)
-    arguments = parser.parse_args()
+def run_uploader(site_root: Path) -> int:
+    """The uploader's process: until SIGTERM; its exit status."""
     try:
-        site = open_site(arguments.site)
+        site = open_site(site_root)
         uploads = Uploads(site, load_devices(site.devices), RealDisk())
     except EvidenceError as error:
         log.critical("cannot upload", why=str(error))
         return 2
     ending = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ending.set())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the supervisor decides
     uploads.start()
     ending.wait()
     uploads.stop()
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
