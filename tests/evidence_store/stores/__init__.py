@@ -1,0 +1,1 @@
+"""Every store keeps one contract; what is its own is tested beside it."""
