@@ -1,0 +1,5 @@
+"""See `shilu.cameras.serve`."""
+
+from shilu.cameras.serve import main
+
+main()
