@@ -21,10 +21,10 @@ from evidence_store.media import Init, MediaError
 from recorder.clock import Clock
 from recorder.fragments import Sample
 from recorder.groups import VIDEO_TIMESCALE, Cutter, Group, Loss, Stream
-from recorder.inits import make_init
-from recorder.nal import VideoCodec, parse_picture
-from recorder.sound import Sound, sound_of
-from recorder.timeline import Lost, StreamDamagedError, Timeline
+from recorder.inits import codec_name, make_init
+from recorder.nal import VideoCodec, annex_b, parse_picture
+from recorder.sound import Sound, is_heard, sound_of
+from recorder.timeline import MAX_UNSTAMPED, Lost, StreamDamagedError, Timeline
 
 OPEN_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 4.0
@@ -71,6 +71,7 @@ class Camera:
         self.detail = ""
         self.stream: Stream | None = None
         self.last_packet_us = 0
+        self.sound_awaited = False  # the camera announced sound of which nothing was heard
         self._sink = sink
         self._lock = threading.Lock()  # guards _cutter between the camera's thread and flush_stale
         self._cutter: Cutter | None = None
@@ -152,6 +153,9 @@ class Camera:
                 loss = Loss("stream_damaged", str(error))
             except (av.FFmpegError, OSError) as error:
                 loss = Loss("camera_lost", _words(error))
+            except Exception as error:  # a stream nobody thought of must not end the thread: it is read anew
+                loss = Loss("stream_damaged", f"the recorder could not handle the stream ({type(error).__name__})")
+                log.exception("stream not handled", camera=self.source.label)
             self.end_stream(loss)
             if self.stopping.is_set():
                 return
@@ -172,24 +176,28 @@ class _Reading:
         self._camera = camera
         self._container = container
         self._video = container.streams.video[0]
-        name = self._video.codec_context.name
+        name = codec_name(self._video)
         if name not in _CODECS:
-            raise StreamDamagedError(f"the camera codes pictures as {name}; set it to H.264 or H.265")
+            raise StreamDamagedError(f"the camera codes pictures as {name or 'unknown'}; set it to H.264 or H.265")
         self._codec = _CODECS[name]
         self._audio: AudioStream | None = (
             container.streams.audio[0] if container.streams.audio and camera.source.sound else None
         )
         self._sound: Sound | None = sound_of(self._audio) if self._audio else None
-        if self._audio and not self._sound:
-            log.warning("sound is not recorded", codec=self._audio.codec_context.name, known="AAC, Opus, G.711")
+        # Once, so that sound which stays unknown does not end one connection after the other.
+        self._await_sound = self._audio is not None and not is_heard(self._audio) and not camera.sound_awaited
+        camera.sound_awaited = self._await_sound
+        if self._audio and not self._sound and not self._await_sound:
+            log.warning("sound is not recorded", codec=codec_name(self._audio), known="AAC, Opus, G.711")
         self._loss = loss
         # Sets that the camera announced; those that come with its pictures replace them.
-        self._announced = bytes(self._video.codec_context.extradata or b"")
-        self._parameters: tuple[bytes, ...] = ()
+        self._parameters = parse_picture(self._codec, bytes(self._video.codec_context.extradata or b"")).parameters
+        self._unstamped: list[tuple[Packet[Any], int]] = []
         self._video_line = Timeline(VIDEO_TIMESCALE)
         self._audio_line = Timeline(self._sound.timescale if self._sound else VIDEO_TIMESCALE)
+        self._caught_up = False
         self._bytes = 0
-        self._since_us = camera.clock.monotonic_us()
+        self._since_us = self._pictured_us = camera.clock.monotonic_us()
 
     def run(self) -> Loss:
         """Read until the camera is lost or the recorder stops; the answer is why it ended."""
@@ -204,13 +212,21 @@ class _Reading:
             self._camera.last_packet_us = now_us
             self._bytes += packet.size
             if packet.stream is self._video:
+                self._pictured_us = now_us
                 self._picture(packet, now_us)
+            elif now_us - self._pictured_us > READ_TIMEOUT_S * 1e6:
+                return Loss("camera_lost", "the camera sends sound and no picture")
             elif self._sound is not None:
                 self._blocks(self._sound, packet, now_us)
-            if now_us - asked_us > _DRY_US:
+            elif self._await_sound:
+                return Loss("camera_restarted", "the camera began to send sound")
+            if now_us - asked_us <= _DRY_US:
+                continue
+            if self._caught_up:
                 self._camera.settle()
                 if self._video_line.late_us < _BEHIND_US:
                     stopping.wait(self._burst_s(now_us))
+            self._caught_up = True  # the first slow read can as well be that of a busy machine
         return Loss("camera_lost", "the recorder stopped")
 
     def _burst_s(self, now_us: int) -> float:
@@ -218,10 +234,25 @@ class _Reading:
         return min(BURST_S, _BURST_BYTES / max(bytes_per_s, 1.0))
 
     def _picture(self, packet: "Packet[Any]", now_us: int) -> None:
+        """Take in a picture. The first ones can come without a time: it counts back from the first that has one."""
+        stamp = _ticks(packet, packet.dts, VIDEO_TIMESCALE)
+        if stamp is None and not self._video_line.begun and len(self._unstamped) < MAX_UNSTAMPED:
+            self._unstamped.append((packet, now_us))
+            return
+        if self._unstamped:
+            early, self._unstamped = self._unstamped, []
+            rate = self._video.guessed_rate
+            step = round(VIDEO_TIMESCALE / rate) if rate else self._video_line.usual_step
+            for number, (unstamped, arrival_us) in enumerate(early):
+                first = None if stamp is None else stamp - (len(early) - number) * step
+                self._place(unstamped, first, arrival_us)
+        self._place(packet, stamp, now_us)
+
+    def _place(self, packet: "Packet[Any]", stamp: int | None, now_us: int) -> None:
         picture = parse_picture(self._codec, bytes(packet))
         if not picture.data:
             return
-        dts = self._video_line.place(_ticks(packet, packet.dts, VIDEO_TIMESCALE), now_us)
+        dts = self._video_line.place(stamp, now_us)
         if isinstance(dts, Lost):
             self._loss = Loss("camera_lost", f"no picture for {dts.missing_us / 1e6:.1f} s")
             self._camera.end_stream(self._loss)
@@ -233,12 +264,10 @@ class _Reading:
                 self._camera.end_stream(self._loss)
             self._parameters = picture.parameters
         if key and self._camera.stream is None:
-            self._begin(bytes(packet))
+            self._begin(bytes(packet) if picture.parameters else annex_b(self._parameters) + bytes(packet))
         self._camera.add_video(Sample(picture.data, dts, _offset(packet), key), now_us)
 
     def _begin(self, key_frame: bytes) -> None:
-        if not self._parameters:
-            key_frame = self._announced + key_frame
         sound = self._sound
         init_bytes, init = make_init(self._codec, key_frame, sound.template if sound else None)
         codecs = (self._codec, sound.codec if sound else None)
@@ -246,14 +275,14 @@ class _Reading:
 
     def _blocks(self, sound: Sound, packet: "Packet[Any]", now_us: int) -> None:
         placed = self._audio_line.place(_ticks(packet, packet.pts, sound.timescale), now_us)
-        dts = placed.dts if isinstance(placed, Lost) else placed
+        dts = self._audio_line.bring_to(self._video_line, placed.dts if isinstance(placed, Lost) else placed)
         for block in sound.blocks(packet, dts):
             self._camera.add_audio(Sample(block.data, block.dts, 0, True), sound.block_samples)
 
 
 def _open(source: Source) -> InputContainer:
-    # Waiting for a picture to tell what SDP does not say is bounded; what was read meanwhile is not lost.
-    options = {"analyzeduration": "1500000"}
+    # FFmpeg would read for a second to estimate the frame rate, which nobody asks for here.
+    options = {"analyzeduration": "1500000", "fpsprobesize": "1"}
     if source.url.startswith("rtsp"):
         options["rtsp_transport"] = "tcp"
     return av.open(source.url, options=options, timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S))

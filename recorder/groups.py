@@ -63,6 +63,7 @@ class Cutter:
         self._video: list[Sample] = []
         self._audio: list[Sample] = []
         self._audio_step = 0
+        self._cut_audio_dts: int | None = None
         self._last_arrival_us = 0
 
     def video(self, sample: Sample, arrival_us: int) -> Group | None:
@@ -78,8 +79,12 @@ class Cutter:
         return group
 
     def audio(self, sample: Sample, step: int) -> None:
-        self._audio.append(sample)
-        self._audio_step = step
+        """Add a block of sound. One that goes back takes the place of those it contradicts, unless they are cut."""
+        while self._audio and self._audio[-1].dts >= sample.dts:
+            self._audio.pop()
+        if self._cut_audio_dts is None or sample.dts > self._cut_audio_dts:
+            self._audio.append(sample)
+            self._audio_step = step
 
     def stale(self, now_us: int, after_us: int) -> Group | None:
         """When no picture came for `after_us`: all but the last picture, whose length is not known yet."""
@@ -108,6 +113,8 @@ class Cutter:
 
     def _cut(self, video: tuple[Sample, ...], end: int, audio: tuple[Sample, ...]) -> Group:
         loss, self._loss = self._loss, None
+        if audio:
+            self._cut_audio_dts = audio[-1].dts
         return Group(
             stream=self._stream,
             video=video,

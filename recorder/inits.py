@@ -6,6 +6,7 @@ and not what a session description promised. Sound: the stream of the camera, or
 
 import io
 from fractions import Fraction
+from typing import Literal
 
 import av
 from av.audio.stream import AudioStream
@@ -32,12 +33,17 @@ def make_init(codec: VideoCodec, key_frame: bytes, sound: AudioStream | None) ->
         raise MediaError(f"the camera's parameter sets cannot be read ({error})") from error
 
 
-def make_flac_encoder(rate_hz: int) -> AudioStream:
-    """A mono FLAC encoder. It belongs to an output that is never written: only its packets and its header are used."""
+def codec_name(stream: AudioStream | VideoStream) -> str | None:
+    """FFmpeg's name of the codec; None where it has no decoder, for then PyAV gives the stream no context."""
+    return getattr(stream.codec_context, "name", None)
+
+
+def make_encoder(codec: Literal["flac", "aac"], rate_hz: int, channels: str) -> AudioStream:
+    """An encoder of sound. It belongs to an output that is never written: only its packets and its header are used."""
     output = av.open(io.BytesIO(), "w", format="mp4", options=_OPTIONS)
-    stream = output.add_stream("flac", rate=rate_hz)
-    stream.layout = "mono"
-    stream.format = "s16"
+    stream = output.add_stream(codec, rate=rate_hz)
+    stream.layout = channels
+    stream.format = "s16" if codec == "flac" else "fltp"
     stream.time_base = Fraction(1, rate_hz)
     output.start_encoding()
     return stream

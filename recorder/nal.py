@@ -6,6 +6,7 @@ keeps them in the init alone); in H.264 they stay where the camera put them.
 """
 
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -40,6 +41,11 @@ def split(data: bytes) -> list[bytes]:
             units.append(unit)
         begin = end
     return units
+
+
+def annex_b(units: Iterable[bytes]) -> bytes:
+    """NAL units as a byte stream."""
+    return b"".join(part for unit in units for part in (_START, unit))
 
 
 def parse_picture(codec: VideoCodec, data: bytes) -> Picture:

@@ -2,6 +2,9 @@
 
 MP4 has no place for G.711 (ITU-T G.711); its 8-bit samples decode to 16-bit ones, and FLAC (RFC 9639) keeps those bit
 for bit. Blocks are re-cut to the encoder's size, so a block of sound can span packets of the camera.
+
+AAC in a transport stream has a header before each block (ADTS, ISO/IEC 14496-3, 1.A.3.2). MP4 says the same once, in
+its own header, so there these are taken off.
 """
 
 from collections.abc import Iterator
@@ -14,7 +17,7 @@ from av.audio.codeccontext import AudioCodecContext
 from av.audio.stream import AudioStream
 from av.packet import Packet
 
-from recorder.inits import make_flac_encoder
+from recorder.inits import codec_name, make_encoder
 
 PASSED = {"aac", "opus"}
 TO_FLAC = {"pcm_alaw", "pcm_mulaw"}
@@ -32,14 +35,23 @@ class PassedSound:
     """Sound that MP4 takes as it is."""
 
     def __init__(self, source: AudioStream) -> None:
+        context = source.codec_context
         self.template = source
-        self.codec = source.codec_context.name
-        self.timescale = source.codec_context.sample_rate or source.rate or 48000
+        self.codec = context.name
+        self.timescale = context.sample_rate
         # Samples in a block: 1024 of AAC (ISO/IEC 14496-3), 20 ms of Opus unless the camera says other.
-        self.block_samples = source.codec_context.frame_size or (1024 if self.codec == "aac" else self.timescale // 50)
+        self.block_samples = context.frame_size or (1024 if self.codec == "aac" else self.timescale // 50)
+        self._adts = self.codec == "aac" and not context.extradata
+        if self._adts:
+            # HE-AAC is told as what its core is: at half the rate, in version 2 with one channel.
+            if (context.profile or "").startswith("HE-AAC"):
+                self.timescale, self.block_samples = self.timescale // 2, self.block_samples // 2
+            channels = "mono" if context.profile == "HE-AACv2" else context.layout.name
+            self.template = make_encoder("aac", self.timescale, channels)
 
     def blocks(self, packet: "Packet[Any]", dts: int) -> Iterator[Block]:
-        yield Block(bytes(packet), dts)
+        data = bytes(packet)
+        yield Block(_without_adts(data) if self._adts else data, dts)
 
 
 class FlacSound:
@@ -49,7 +61,7 @@ class FlacSound:
 
     def __init__(self, source: AudioStream) -> None:
         self.timescale = source.codec_context.sample_rate or 8000
-        self.template = make_flac_encoder(self.timescale)
+        self.template = make_encoder("flac", self.timescale, "stereo" if source.codec_context.channels == 2 else "mono")
         self._encoder: AudioCodecContext = self.template.codec_context
         self._decoder = source.codec_context
         self._fifo = av.AudioFifo()
@@ -79,9 +91,24 @@ Sound = PassedSound | FlacSound
 
 def sound_of(stream: AudioStream) -> Sound | None:
     """How this stream's sound goes into MP4; None for a codec that the evidence format does not carry."""
-    name = stream.codec_context.name
-    if name in PASSED:
-        return PassedSound(stream)
+    name = codec_name(stream)
     if name in TO_FLAC:
         return FlacSound(stream)
-    return None
+    if name not in PASSED or not is_heard(stream):
+        return None
+    try:
+        return PassedSound(stream)
+    except (av.FFmpegError, ValueError):  # a kind of AAC that cannot be told; the picture is recorded without it
+        return None
+
+
+def is_heard(stream: AudioStream) -> bool:
+    """Whether enough of a stream is known to record it: a transport stream can announce sound long before it comes."""
+    return codec_name(stream) is None or stream.codec_context.sample_rate > 0
+
+
+def _without_adts(data: bytes) -> bytes:
+    """The block behind its header of 7 bytes, or of 9 where it has a checksum; as it is where it has no header."""
+    if len(data) < 7 or data[0] != 0xFF or data[1] & 0xF6 != 0xF0:
+        return data
+    return data[7 if data[1] & 1 else 9 :]

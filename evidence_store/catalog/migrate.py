@@ -1,39 +1,27 @@
 """Brings a database to the tables of this program."""
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, column, inspect, select, table
 
 from evidence_store.catalog.database import Database
-from evidence_store.errors import CatalogError
 
 # A name of its own, so that another program's tables may live in the same database.
 VERSION_TABLE = "catalog_version"
+HEAD = "0001"
 
 
 def migrate(database: Database) -> None:
     """Applies what is missing, in one transaction; raises CatalogError for a database of a newer program."""
-    config = Config()
-    config.set_main_option("script_location", "evidence_store.catalog:migrations")
-    scripts = ScriptDirectory.from_config(config)
     with database.reading() as connection:
-        if _is_current(connection, scripts, database.where):
+        if _version(connection) == HEAD:
             return
-    with database.rewriting() as connection:
-        # Looked at again under the lock: two programs may open a new database at the same time.
-        if not _is_current(connection, scripts, database.where):
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+    # The migration tool is large, and needed once in the life of a database.
+    from evidence_store.catalog.upgrade import upgrade
+
+    upgrade(database)
 
 
-def _is_current(connection: Connection, scripts: ScriptDirectory, where: str) -> bool:
-    version = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
-    if version is not None and version not in {script.revision for script in scripts.walk_revisions()}:
-        raise CatalogError(
-            f"the catalog has version {version}, which is newer than this program's {scripts.get_current_head()}",
-            where=where,
-            do="Use the newer program, or rebuild the catalog into an empty database.",
-        )
-    return version == scripts.get_current_head()
+def _version(connection: Connection) -> str | None:
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return None
+    version: str | None = connection.scalar(select(column("version_num")).select_from(table(VERSION_TABLE)))
+    return version

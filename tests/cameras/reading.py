@@ -41,6 +41,16 @@ class Watched:
     sounds: list[NDArray[np.float32]] = field(default_factory=list)
     rate_hz: int = 0
 
+    def take(self, frame: object) -> None:
+        """Keep a decoded frame that has a time."""
+        if isinstance(frame, av.VideoFrame) and frame.time is not None:
+            self.picture_s.append(frame.time)
+            self.pictures.append(frame.to_ndarray(format="yuv420p").astype(np.uint8))
+        elif isinstance(frame, av.AudioFrame) and frame.time is not None:
+            self.sound_s.append(frame.time)
+            self.sounds.append(_first_channel(frame))
+            self.rate_hz = frame.sample_rate
+
     def flashes_s(self) -> list[float]:
         """When the square in the corner lights up."""
         lit = []
@@ -68,13 +78,7 @@ def watch(container: InputContainer, pictures: int) -> Watched:
     deadline = time.monotonic() + DEADLINE_S
     for packet in container.demux():
         for frame in packet.decode():
-            if isinstance(frame, av.VideoFrame) and frame.time is not None:
-                seen.picture_s.append(frame.time)
-                seen.pictures.append(frame.to_ndarray(format="yuv420p").astype(np.uint8))
-            elif isinstance(frame, av.AudioFrame) and frame.time is not None:
-                seen.sound_s.append(frame.time)
-                seen.sounds.append(_first_channel(frame))
-                seen.rate_hz = frame.sample_rate
+            seen.take(frame)
         if len(seen.pictures) >= pictures:
             return seen
         assert time.monotonic() < deadline, f"only {len(seen.pictures)} pictures in {DEADLINE_S} s"

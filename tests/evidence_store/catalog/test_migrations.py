@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, inspect, text
 
 from evidence_store.catalog import Catalog
-from evidence_store.catalog.migrate import VERSION_TABLE
+from evidence_store.catalog.migrate import HEAD, VERSION_TABLE
 from evidence_store.catalog.models import Base
 from evidence_store.errors import CatalogError
 from tests.evidence_store.catalog.helpers import ingest
@@ -110,3 +110,9 @@ def set_version(url: str, version: str) -> None:
     with engine.begin() as connection:
         connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = :version"), {"version": version})  # noqa: S608
     engine.dispose()
+
+
+def test_the_version_that_is_taken_for_the_newest_is_the_newest() -> None:
+    config = Config()
+    config.set_main_option("script_location", "evidence_store.catalog:migrations")
+    assert ScriptDirectory.from_config(config).get_current_head() == HEAD
