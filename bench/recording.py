@@ -56,7 +56,12 @@ def measure(seconds: float, rooms: int = 3) -> list[Row]:
     return [
         Row(f"CPU, {streams} streams, {seconds:g} s", ours_s, "s", theirs_s, "ffmpeg segment", "ratio <= 1.0"),
         Row(f"memory (PSS), {streams} streams", ours_bytes / 1e6, "MB", theirs_bytes / 1e6, "ffmpeg segment", "<= 0.6"),
-        Row("start pressed to first durable fragment", statistics.median(one[0] for one in latencies), "s", aim="< 0.7 s"),
+        Row(
+            "start pressed to first durable fragment",
+            statistics.median(one[0] for one in latencies),
+            "s",
+            aim="< 0.7 s",
+        ),
         Row("stop pressed to close record signed", statistics.median(one[1] for one in latencies), "s", aim="< 0.5 s"),
     ]
 

@@ -25,6 +25,8 @@ def markdown(title: str, rows: list[Row]) -> str:
     head = ("measured", "shilu", "beside it", "ratio", "aim")
     cells = [head, *(row.cells() for row in rows)]
     widths = [max(len(line[column]) for line in cells) for column in range(len(head))]
-    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in cells]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in cells
+    ]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return f"## {title}\n\n" + "\n".join(lines) + "\n"

@@ -8,8 +8,8 @@ timescale, because microseconds would round.
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import Literal
+from itertools import islice
+from typing import Literal, NamedTuple
 
 from evidence_store.errors import FormatError
 
@@ -24,9 +24,11 @@ class MediaError(FormatError):
     """Bytes that are not a segment of the evidence format."""
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
-    """One box: `start` of its header, `body` after it, `end` after its last byte."""
+class Box(NamedTuple):
+    """One box: `start` of its header, `body` after it, `end` after its last byte.
+
+    A tuple, since an hour of film has a hundred thousand of them and each is looked at when it is verified.
+    """
 
     type: bytes
     start: int
@@ -259,7 +261,7 @@ def _audio_object_type(descriptors: bytes) -> int:
 
 
 def _fragment(view: memoryview, position: int, init: Init) -> FragmentBoxes:
-    top = list(_take(view, position, 3))
+    top = list(islice(_boxes(view, position, len(view)), 3))
     if [box.type for box in top] != [b"prft", b"moof", b"mdat"]:
         raise MediaError(f"no whole fragment at {position}")
     prft, moof, mdat = top
@@ -277,22 +279,22 @@ def _fragment(view: memoryview, position: int, init: Init) -> FragmentBoxes:
             runs.append(run)
     if expected != mdat.end - moof.start:
         raise MediaError(f"mdat at {mdat.start} holds other bytes than its samples")
-    known = {track.id for track in init.tracks}
-    if len({run.track_id for run in runs}) != len(runs) or not {run.track_id for run in runs} <= known:
+    ids = {run.track_id for run in runs}
+    if len(ids) != len(runs) or not ids <= {track.id for track in init.tracks}:
         raise MediaError(f"fragment at {position} has a track that the init does not have")
-    if init.video.id not in {run.track_id for run in runs}:
+    if init.video.id not in ids:
         raise MediaError(f"fragment at {position} has no picture")
     return FragmentBoxes(position, mdat.end - position, us_from_ntp(ntp), tuple(runs))
 
 
-def _take(view: memoryview, position: int, count: int) -> Iterator[Box]:
-    for box, _ in zip(_boxes(view, position, len(view)), range(count), strict=False):
-        yield box
-
-
 def _run(view: memoryview, traf: Box) -> tuple[TrackRun, int, int]:
     """One traf as the recorder writes it: tfhd, tfdt version 1, one trun that states every sample."""
-    tfhd, tfdt, trun = (_child(view, traf, kind) for kind in (b"tfhd", b"tfdt", b"trun"))
+    children: dict[bytes, Box] = {}
+    for box in _boxes(view, traf.body, traf.end):
+        children.setdefault(box.type, box)
+    if not {b"tfhd", b"tfdt", b"trun"} <= children.keys():
+        raise MediaError("traf lacks tfhd, tfdt or trun")
+    tfhd, tfdt, trun = children[b"tfhd"], children[b"tfdt"], children[b"trun"]
     flags, track_id = _unpack(">II", view, tfhd)
     if flags != 0x020000:  # default-base-is-moof, nothing else
         raise MediaError("tfhd has other flags than default-base-is-moof")
@@ -308,13 +310,3 @@ def _run(view: memoryview, traf: Box) -> tuple[TrackRun, int, int]:
     values = struct.unpack_from(f">{samples * fields}I", view, trun.body + 12)
     sync = not values[2] & 0x00010000
     return TrackRun(track_id, start, sum(values[::fields]), samples, sync), data_offset, sum(values[1::fields])
-
-
-def continuous(earlier: TrackRun, later: TrackRun) -> bool:
-    """Whether the later part of a run starts exactly where the earlier one ends."""
-    return earlier.start + earlier.duration == later.start
-
-
-def first_break(parts: list[TrackRun]) -> int | None:
-    """Index of the first part that does not start where the one before it ends."""
-    return next((index + 1 for index, (a, b) in enumerate(pairwise(parts)) if not continuous(a, b)), None)

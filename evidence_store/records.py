@@ -7,7 +7,7 @@ never written again from its parsed form.
 import hashlib
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -355,12 +355,13 @@ def parse_record(data: bytes, *, where: str) -> OpenRecord | SegmentRecord | Eve
         error_class = UnknownFormatError if other else FormatError
         raise error_class(f"format {str(named)[:40]!r} is not known; this program reads {FORMAT}", where=where)
     try:
-        # JSON has no tuples: arrays become them here, so that strict mode need not be weakened.
-        return _ADAPTER.validate_python(_arrays_to_tuples(values))
+        # From the text again, since JSON has no tuples and only there does strict mode take arrays for them. What the
+        # two readers could disagree about was refused by the first.
+        return _ADAPTER.validate_json(data)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"])
-        raise FormatError(f"{field}: {first['msg']}", where=where) from None
+        raise FormatError(_printable(f"{field}: {first['msg']}"), where=where) from None
 
 
 def record_bytes(record: Envelope) -> bytes:
@@ -368,9 +369,6 @@ def record_bytes(record: Envelope) -> bytes:
     return canonical_bytes(record.model_dump(mode="json", by_alias=True))
 
 
-def _arrays_to_tuples(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(_arrays_to_tuples(item) for item in value)
-    if isinstance(value, dict):
-        return {key: _arrays_to_tuples(item) for key, item in value.items()}
-    return value
+def _printable(text: str) -> str:
+    """The text on one line: what the sender wrote must not break a log or steer a terminal."""
+    return "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in text[:400])

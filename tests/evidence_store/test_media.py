@@ -3,6 +3,7 @@
 import struct
 import time
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -13,8 +14,6 @@ from evidence_store.media import (
     MediaError,
     TrackHeader,
     TrackRun,
-    continuous,
-    first_break,
     fragments,
     ntp_from_us,
     parse_init,
@@ -102,7 +101,8 @@ class TestFragments:
         video = [boxes.of(INIT.video) for boxes in found]
         assert [run and run.samples for run in video] == [13, 12, 13, 12]
         assert [run and run.starts_with_sync for run in video] == [True, False, False, False]
-        assert first_break([run for run in video if run]) is None
+        runs = [run for run in video if run]
+        assert all(one.start + one.duration == later.start for one, later in pairwise(runs))
 
     @given(
         utc=st.integers(0, (1 << 32) * 1_000_000 - 2_208_988_801_000_000),
@@ -268,14 +268,6 @@ class TestTimes:
     @given(st.integers(0, 1 << 40), st.integers(1, 1_000_000))
     def test_different_times_are_different_microseconds(self, value: int, timescale: int) -> None:
         assert to_us(value, timescale) < to_us(value + 1, timescale)
-
-    def test_first_break_is_found(self) -> None:
-        runs = [TrackRun(1, start, 10, 1, starts_with_sync=True) for start in (0, 10, 21, 31)]
-        assert first_break(runs) == 2
-        assert first_break(runs[2:]) is None
-        assert first_break([]) is None
-        assert continuous(runs[0], runs[1])
-        assert not continuous(runs[1], runs[2])
 
 
 def test_sound_is_named_as_browsers_name_it() -> None:

@@ -5,6 +5,8 @@ The recording is made while the other tests run: the first test in the suite beg
 
 from pathlib import Path
 
+import pytest
+
 from evidence_store.records import parse_time
 from tests.integration.centre import records
 from tests.integration.film import play_whole, watch_file
@@ -17,6 +19,7 @@ def test_five_minutes_begin(long_film: LongFilm) -> None:
     assert long_film.centre.rooms()["room-1"]["session"] == long_film.session
 
 
+@pytest.mark.timeout(480)
 def test_five_minutes_in_step(long_film: LongFilm) -> None:
     long_film.finish()
     site, session = long_film.centre.site, long_film.session

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from shilu.cameras.media import AudioCodec
 from tests.integration.centre import Centre, RtspServer, gaps, records, shilu, wait_for
 from tests.integration.conftest import Cameras, Centres
@@ -12,6 +14,7 @@ from tests.integration.film import play_whole
 from tests.parts.minio import MinioServer
 
 Film = Callable[[AudioCodec | None, int], Path]
+pytestmark = pytest.mark.timeout(240)
 ROOMS = ("room-1", "room-2", "room-3")
 SOUND = {"room-1": AudioCodec.AAC, "room-2": AudioCodec.ALAW, "room-3": AudioCodec.AAC}
 
