@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
@@ -32,11 +33,11 @@ def cpu_s(processes: Iterable[int]) -> float:
     return total / _TICKS_PER_S
 
 
-def pss_bytes(processes: Iterable[int]) -> int:
-    """Proportional set size: memory with what is shared counted in parts."""
+def memory_bytes(processes: Iterable[int], kind: Literal["Pss", "Rss"]) -> int:
+    """Memory of the processes: proportional (what is shared is counted in parts) or resident (counted each time)."""
     total = 0
     for process in processes:
         for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
+            if line.startswith(f"{kind}:"):
                 total += int(line.split()[1]) * 1024
     return total

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import yaml
 
-from bench.processes import cpu_s, pss_bytes, tree
+from bench.processes import cpu_s, memory_bytes, tree
 from bench.table import Row
 from evidence_store.site import SiteFolder
 from recorder.control import ControlError, StartRequest, StatusRequest, StopRequest, ask, socket_path
@@ -49,13 +49,15 @@ def measure(seconds: float, rooms: int = 3) -> list[Row]:
         before = cpu_s(ours), cpu_s(theirs)
         time.sleep(seconds)
         ours_s, theirs_s = cpu_s(ours) - before[0], cpu_s(theirs) - before[1]
-        ours_bytes, theirs_bytes = pss_bytes(ours), pss_bytes(theirs)
+        ours_bytes, theirs_bytes = memory_bytes(ours, "Pss"), memory_bytes(theirs, "Pss")
+        theirs_resident_bytes = memory_bytes(theirs, "Rss")
         for room in names:
             ask(socket_path(site.run, room), StopRequest())
     streams = 2 * rooms
     return [
         Row(f"CPU, {streams} streams, {seconds:g} s", ours_s, "s", theirs_s, "ffmpeg segment", "ratio <= 1.0"),
         Row(f"memory (PSS), {streams} streams", ours_bytes / 1e6, "MB", theirs_bytes / 1e6, "ffmpeg segment", "<= 0.6"),
+        Row("the same beside resident", ours_bytes / 1e6, "MB", theirs_resident_bytes / 1e6, "ffmpeg segment, RSS"),
         Row(
             "start pressed to first durable fragment",
             statistics.median(one[0] for one in latencies),

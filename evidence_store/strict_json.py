@@ -57,7 +57,7 @@ def _text(data: bytes, where: str) -> str:
 
 
 def _decoder(where: str, *, long_numbers: bool) -> json.JSONDecoder:
-    """Without long numbers in the text, integers are read by the decoder itself, which is what takes most of its time."""
+    """Without long numbers in the text the decoder reads integers itself, which saves most of its time."""
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(items)

@@ -8,19 +8,22 @@ import contextlib
 import json
 import os
 import socket
-import socketserver
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import structlog
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from evidence_store.errors import EvidenceError
 from evidence_store.records import CaseNumber, Officer, SessionId
 
 MAX_LINE_BYTES = 1 << 20
+MAX_OFFICERS = 20  # as many as a record takes
 ANSWER_TIMEOUT_S = 15.0
+
+log = structlog.get_logger()
 
 
 class ControlError(EvidenceError):
@@ -37,7 +40,7 @@ class StartRequest(_Request):
     op: Literal["start"] = "start"
     case: CaseNumber | None = None
     no_case_reason: str | None = Field(None, min_length=1, max_length=2000)
-    officers: tuple[Officer, ...] = ()
+    officers: tuple[Officer, ...] = Field((), max_length=MAX_OFFICERS)
     officers_reason: str | None = Field(None, min_length=1, max_length=2000)
     operator: str = Field("", max_length=200)
     interview: Literal["inquiry", "other"] = "inquiry"
@@ -77,33 +80,48 @@ def parse_request(line: bytes) -> Request:
 
 
 class ControlServer:
-    """Answers requests on a socket until it is closed."""
+    """Answers requests on a socket until it is closed; a thread for each connection, which is one request long."""
 
-    def __init__(self, path: Path, handler: Handler) -> None:
+    def __init__(self, path: Path, handler: Handler, timeout_s: float = ANSWER_TIMEOUT_S) -> None:
+        """`timeout_s` is how long a caller may take to send its line."""
         self._path = path
-        path.unlink(missing_ok=True)
+        self._handler = handler
+        self._timeout_s = timeout_s
+        self._closing = threading.Event()
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-
-        class Connection(socketserver.StreamRequestHandler):
-            timeout = ANSWER_TIMEOUT_S
-
-            def handle(self) -> None:
-                with contextlib.suppress(OSError):
-                    line = self.rfile.readline(MAX_LINE_BYTES)
-                    if line:
-                        self.wfile.write(json.dumps(_answer(handler, line), ensure_ascii=False).encode() + b"\n")
-
+        path.unlink(missing_ok=True)
+        self._listening = socket.socket(socket.AF_UNIX)
         with _short(path) as address:
-            self._server = socketserver.ThreadingUnixStreamServer(address, Connection)
+            self._listening.bind(address)
         path.chmod(0o660)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, name="control", daemon=True)
+        self._listening.listen()
+        self._thread = threading.Thread(target=self._accept, name="control", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._closing.set()
+        self._listening.shutdown(socket.SHUT_RDWR)  # ends the wait in accept, which closing alone does not
+        self._thread.join()
+        self._listening.close()
         self._path.unlink(missing_ok=True)
+
+    def _accept(self) -> None:
+        while not self._closing.is_set():
+            try:
+                connection, _ = self._listening.accept()
+            except OSError:  # closing; or no descriptor is left for now
+                self._closing.wait(0.1)
+                continue
+            threading.Thread(target=self._serve, args=(connection,), name="request", daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            connection.settimeout(self._timeout_s)
+            with connection.makefile("rb") as lines:
+                line = lines.readline(MAX_LINE_BYTES)
+            if line:
+                answer = _answer(self._handler, line)
+                connection.sendall(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
 
 
 def ask(path: Path, request: Request, timeout_s: float = ANSWER_TIMEOUT_S) -> dict[str, Any]:
@@ -138,6 +156,9 @@ def _answer(handler: Handler, line: bytes) -> dict[str, Any]:
         return {"ok": True, **handler(parse_request(line))}
     except EvidenceError as error:
         return {"ok": False, "error": str(error)}
+    except Exception:
+        log.exception("request not handled")
+        return {"ok": False, "error": "a fault in the recorder. Its log says more."}
 
 
 @contextlib.contextmanager

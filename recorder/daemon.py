@@ -26,6 +26,7 @@ from evidence_store.errors import EvidenceError
 from evidence_store.site import SiteFolder, open_site
 from recorder.devices import Devices, load_devices
 from recorder.lock import UPLOADER_LOCK, holder, room_lock
+from recorder.logs import configure_logging
 from recorder.room import run_room
 
 FIRST_PAUSE_S = 0.1
@@ -165,12 +166,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="recorder.daemon")
     parser.add_argument("--site", type=Path, required=True)
     arguments = parser.parse_args()
+    configure_logging()
     try:
         site = open_site(arguments.site)
         supervisor = Supervisor(site, load_devices(site.devices).devices)
     except EvidenceError as error:
         log.critical("cannot start", why=str(error))
-        return 2
+        return 1
     signal.signal(signal.SIGTERM, lambda *_: supervisor.stop())
     signal.signal(signal.SIGINT, lambda *_: supervisor.stop())
     gc.freeze()  # what is imported now is shared with the processes; the collector must not touch and so copy it

@@ -7,6 +7,7 @@ given to FFmpeg.
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -20,6 +21,7 @@ from evidence_store.errors import EvidenceError
 from evidence_store.records import sha256_hex
 
 Id = Annotated[str, AfterValidator(lambda value: layout.check_id(value, name="id"))]
+_QUOTED = re.compile(r"'(?!<)[^']{3,}'")
 _SCHEMES = ("rtsp", "rtsps", "tcp", "http", "https")
 
 
@@ -96,6 +98,13 @@ class StoreSettings(_Model):
     ca_file: Path | None = Field(None, description="Certificate authority of the store's TLS certificate (PEM).")
     retention_days: int = Field(3650, ge=1, le=36500, description="Days for which the store locks each object.")
 
+    @field_validator("url")
+    @classmethod
+    def _plain_url(cls, url: str) -> str:
+        if "@" in url:
+            raise ValueError("user name or password in the address; write access_key_file and secret_key_file")
+        return url
+
 
 class Limits(_Model):
     """Limits with their reasons. All have defaults that suit an ordinary room."""
@@ -167,7 +176,8 @@ def load_devices(path: Path) -> LoadedDevices:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "is not UTF-8 text"
+        # The parser quotes names that it does not know, and such a name can be a password with a * or ! before it.
+        problem = _QUOTED.sub("a name", getattr(error, "problem", None) or "is not UTF-8 text")
         raise DevicesError(
             f"not YAML: {problem}", where=f"{path}{line}", do="Check indentation and quotes there."
         ) from None
@@ -217,19 +227,26 @@ def json_schema() -> str:
     return json.dumps(Devices.model_json_schema(), ensure_ascii=False, indent=2, sort_keys=True) + "\n"
 
 
-def _refuse_duplicates(path: Path, node: yaml.Node) -> None:
+def _refuse_duplicates(path: Path, node: yaml.Node, above: tuple[yaml.Node, ...] = ()) -> None:
+    if node in above:
+        raise DevicesError("not YAML: an alias stands inside of what it names", where=f"{path}:{_line_of(node)}")
     if isinstance(node, yaml.MappingNode):
         seen = set()
         for key, value in node.value:
             if key.value in seen:
                 raise DevicesError(
-                    f"{key.value} is there twice", where=f"{path}:{key.start_mark.line + 1}", do="Remove one of them."
+                    f"{key.value} is there twice", where=f"{path}:{_line_of(key)}", do="Remove one of them."
                 )
             seen.add(key.value)
-            _refuse_duplicates(path, value)
+            _refuse_duplicates(path, value, (*above, node))
     elif isinstance(node, yaml.SequenceNode):
         for item in node.value:
-            _refuse_duplicates(path, item)
+            _refuse_duplicates(path, item, (*above, node))
+
+
+def _line_of(node: yaml.Node) -> int:
+    line: int = node.start_mark.line + 1
+    return line
 
 
 def _line(path: Path, node: yaml.Node, problem: Any) -> str:

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import time
 from pathlib import Path
 
 from recorder.control import ControlError
@@ -13,6 +14,8 @@ def room_lock(room: str) -> str:
 
 
 UPLOADER_LOCK = "uploader"
+_TRIES = 100
+_TRY_AGAIN_S = 0.002
 
 
 class ProcessLock:
@@ -24,18 +27,28 @@ class ProcessLock:
     def __init__(self, run: Path, name: str) -> None:
         run.mkdir(parents=True, exist_ok=True, mode=0o750)
         self._file = _path(run, name).open("a+", encoding="ascii")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._file.close()
-            raise ControlError(
-                f"is already run by process {holder(run, name) or 'unknown'}",
-                where=name,
-                do="Speak to it with `shilu start`, `stop` and `status`, or end it first.",
-            ) from None
+        tries = 0
+        while not self._taken():
+            # Whoever asks for the holder has the lock for a moment, too: only a holder with a name is one.
+            pid, tries = holder(run, name), tries + 1
+            if pid is not None or tries > _TRIES:
+                self._file.close()
+                raise ControlError(
+                    f"is already run by process {pid or 'unknown'}",
+                    where=name,
+                    do="Speak to it with `shilu start`, `stop` and `status`, or end it first.",
+                )
+            time.sleep(_TRY_AGAIN_S)
         self._file.truncate(0)
         self._file.write(str(os.getpid()))
         self._file.flush()
+
+    def _taken(self) -> bool:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     def release(self) -> None:
         self._file.close()

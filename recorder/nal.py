@@ -49,11 +49,16 @@ def annex_b(units: Iterable[bytes]) -> bytes:
 
 
 def parse_picture(codec: VideoCodec, data: bytes) -> Picture:
-    """One access unit as a camera sends it."""
+    """One access unit as a byte stream."""
+    return picture_of(codec, split(data))
+
+
+def picture_of(codec: VideoCodec, units: Iterable[bytes]) -> Picture:
+    """The picture that the NAL units of one access unit make."""
     kept = []
     parameters = []
     key = False
-    for unit in split(data):
+    for unit in units:
         if codec == "h264":
             kind = unit[0] & 0x1F
             is_parameter = kind in (_H264_SPS, _H264_PPS)

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 from evidence_store.records import ReadinessCheck, from_us
 from evidence_store.signing import Signer, valid_at
@@ -10,25 +11,35 @@ from recorder.capture import Camera
 from recorder.clock import Clock
 from recorder.devices import Limits
 
+SILENT_US = 2_000_000  # a camera that sent nothing for so long hangs, whatever its connection says
+Result = Literal["ok", "warning", "failed"]
+
 
 def check(
     cameras: Iterable[Camera], spool: Path, signer: Signer, clock: Clock, limits: Limits
 ) -> tuple[ReadinessCheck, ...]:
     """Every check with its result; `failed` blocks the start unless the operator states a reason."""
     return (
-        *(_camera(camera) for camera in cameras),
+        *(_camera(camera, clock) for camera in cameras),
         _disk(spool, limits),
         _certificate(signer, clock),
         _clock(clock),
     )
 
 
-def _camera(camera: Camera) -> ReadinessCheck:
+def _camera(camera: Camera, clock: Clock) -> ReadinessCheck:
     name = f"camera {camera.source.label}"
-    delivers = camera.state == "delivering"
-    return ReadinessCheck(
-        name=name, result="ok" if delivers else "failed", detail=f"{name}: {camera.detail or camera.state}"
-    )
+    stream = camera.stream
+    silent_us = clock.monotonic_us() - camera.last_packet_us
+    result: Result = "ok"
+    detail = camera.detail or camera.state
+    if camera.state != "delivering":
+        result = "failed"
+    elif silent_us > SILENT_US:
+        result, detail = "failed", f"nothing has come for {silent_us / 1e6:.1f} s"
+    elif camera.source.sound and stream is not None and stream.audio_codec is None:
+        result, detail = "warning", "delivering, but no sound"
+    return ReadinessCheck(name=name, result=result, detail=f"{name}: {detail}")
 
 
 def _disk(spool: Path, limits: Limits) -> ReadinessCheck:

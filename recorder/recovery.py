@@ -28,22 +28,15 @@ def recover(spool: SessionSpool, signer: Signer, clock: Clock) -> Sealer | None:
 
 
 def loss_of(sealer: Sealer, clock: Clock) -> tuple[Loss, int]:
-    """Why the recorder was down since the chain's last record, and for how long in microseconds."""
-    last = sealer.last
-    if last is None:
+    """Why the recorder was down and for how long in microseconds, whether or not recovery was cut off before."""
+    if sealer.active_until is None:
         raise EvidenceError("has no record", where=sealer.session)
-    down_us = max(0, clock.utc_us() - _utc_us(sealer))
-    if last.boot == clock.boot_id():
+    # Up to when it ran: its last picture or, if later, the last thing that was said of the session.
+    times = [sealer.active_until, *(tally.last_time for tally in sealer.tallies.values() if tally.last_time)]
+    down_us = max(0, clock.utc_us() - to_us(max(times)))
+    if sealer.active_boot == clock.boot_id():
         return Loss("recorder_restarted", "the recording process ended and was started again"), down_us
     return Loss("power_lost", "the machine was started again"), down_us
-
-
-def _utc_us(sealer: Sealer) -> int:
-    """UTC of the last thing known of a session: its last record or, if later, its last picture."""
-    times = [tally.last_time for tally in sealer.tallies.values() if tally.last_time]
-    if sealer.last is not None:
-        times.append(sealer.last.time)
-    return max(to_us(time) for time in times)
 
 
 def _seal_rest(spool: SessionSpool, sealer: Sealer, media: SpooledMedia) -> None:

@@ -19,10 +19,10 @@ import structlog
 
 from evidence_store import layout
 from evidence_store.durable import Disk, DiskError, RealDisk
-from evidence_store.errors import EvidenceError
+from evidence_store.errors import ChainError, EvidenceError, FormatError
 from evidence_store.records import Alarm, Mark, Resumed, TrackInfo, format_time, from_us, to_us
 from evidence_store.site import RECORDER, SiteFolder, open_site
-from recorder.capture import BURST_S, Camera, Source
+from recorder.capture import Camera, Source
 from recorder.clock import Clock, SystemClock
 from recorder.control import (
     ControlError,
@@ -37,8 +37,9 @@ from recorder.control import (
 from recorder.devices import LoadedDevices, camera_url, load_devices
 from recorder.feed import Ended, Fed, Feed
 from recorder.lock import ProcessLock, room_lock
-from recorder.readiness import check
 from recorder.memory import give_back
+from recorder.read_rtsp import BURST_S
+from recorder.readiness import check
 from recorder.recovery import loss_of, recover
 from recorder.sealing import Sealer
 from recorder.session import CloseReason, Interview, State
@@ -255,7 +256,7 @@ class Room:
             **request.model_dump(exclude={"op", "officers"}),
             officers=request.officers,
             tracks=tuple(self._track(track) for track in self._cameras),
-            pre_roll_us=round(self._limits.pre_roll_s * 1e6),
+            pre_roll_us=max(feed.held_us() for feed in self._feeds.values()),
             checks=checks,
             clock=self._clock.state(),
             software=software(),
@@ -274,8 +275,9 @@ class Room:
 
     def _begin(self, interview: Interview, case: str | None, opened_us: int) -> None:
         self._interview, self._case, self._opened_us = interview, case, opened_us
-        for feed in self._feeds.values():
-            feed.start()
+        for track in interview.tracks:  # as they were when the session began, whatever devices.yaml says since
+            if track in self._feeds:
+                self._feeds[track].start()
 
     def _track(self, track: str) -> TrackInfo:
         settings = next(camera for camera in self._settings.cameras if camera.role == track)
@@ -339,26 +341,33 @@ class Room:
     def _recover(self) -> None:
         """Close or take up again what was being recorded when the process ended."""
         for spool in sessions_of(self._site.spool, self._settings.id, self._disk):
-            sealer = recover(spool, self._signer, self._clock)
-            if sealer is None or sealer.opened is None:
-                spool.abandon()
-                continue
-            if sealer.closed:
-                continue
-            loss, down_us = loss_of(sealer, self._clock)
-            interview = Interview(spool, sealer, self._clock, self._limits.segment_s * 1000)
-            interview.resume(loss)
-            stopping = spool.stopping()
-            too_long = down_us > self._limits.resume_within_minutes * 6e7
-            if stopping is not None or too_long:
-                detail = "stop had been asked for" if stopping else f"the recorder was down for {down_us / 1e6:.0f} s"
-                interview.close("recovered", detail)
-                log.warning("session closed at recovery", session=spool.session)
-                continue
-            interview.event(Resumed(kind="resumed", cause=loss.cause, down_us=down_us, detail=loss.detail))
-            since_us = self._clock.utc_us() - to_us(sealer.opened.time)
-            self._begin(interview, sealer.opened.case, self._clock.monotonic_us() - since_us)
-            log.warning("session resumed", session=spool.session, down_s=round(down_us / 1e6, 1))
+            try:
+                self._recover_session(spool)
+            except (FormatError, ChainError) as error:
+                # Whatever happened to an earlier session, the next interview has to be recorded.
+                log.critical("session left as it is: its records do not hold", session=spool.session, why=str(error))
+
+    def _recover_session(self, spool: SessionSpool) -> None:
+        sealer = recover(spool, self._signer, self._clock)
+        if sealer is None or sealer.opened is None:
+            spool.abandon()
+            return
+        if sealer.closed:
+            return
+        loss, down_us = loss_of(sealer, self._clock)
+        interview = Interview(spool, sealer, self._clock, self._limits.segment_s * 1000)
+        interview.resume(loss)
+        stopping = spool.stopping() is not None
+        too_long = down_us > self._limits.resume_within_minutes * 6e7
+        if stopping or too_long:
+            detail = "stop had been asked for" if stopping else f"the recorder was down for {down_us / 1e6:.0f} s"
+            interview.close("recovered", detail)
+            log.warning("session closed at recovery", session=spool.session)
+            return
+        interview.event(Resumed(kind="resumed", cause=loss.cause, down_us=down_us, detail=loss.detail))
+        since_us = self._clock.utc_us() - to_us(sealer.opened.time)
+        self._begin(interview, sealer.opened.case, self._clock.monotonic_us() - since_us)
+        log.warning("session resumed", session=spool.session, down_s=round(down_us / 1e6, 1))
 
 
 def run_room(site_root: Path, room_id: str) -> int:

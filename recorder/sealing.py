@@ -16,7 +16,6 @@ from evidence_store.media import FragmentBoxes, Init, to_us
 from evidence_store.records import (
     FORMAT,
     CloseRecord,
-    Envelope,
     EventRecord,
     Fragment,
     Gap,
@@ -24,6 +23,7 @@ from evidence_store.records import (
     Levels,
     Media,
     OpenRecord,
+    Resumed,
     SampleCounts,
     SegmentRecord,
     TrackTotals,
@@ -33,7 +33,7 @@ from evidence_store.records import (
     sha256_hex,
 )
 from evidence_store.records import to_us as time_us
-from evidence_store.signing import Signer
+from evidence_store.signing import Signer, verify_signature
 from recorder.clock import Clock
 from recorder.spool import SessionSpool
 
@@ -115,7 +115,8 @@ class Sealer:
         self._chain = ChainState(spool.session)
         self.opened: OpenRecord | None = None
         self.tallies: dict[str, TrackTally] = {}
-        self.last: Envelope | None = None
+        self.active_until: datetime | None = None  # segments apart, whose records recovery writes long after the film
+        self.active_boot: str | None = None  # of when recording was begun or taken up last
 
     @property
     def session(self) -> str:
@@ -131,10 +132,13 @@ class Sealer:
 
     def load(self) -> None:
         """Take up the chain where the spool has it; raises FormatError or ChainError when it does not hold."""
-        for seq, data, _signature in self._spool.records():
-            record = parse_record(data, where=layout.record_key(self.session, seq))
-            self._chain = self._chain.extend(record, record.type, data)
-            self._take_in(record)
+        for _seq, data, _signature in self._spool.records():
+            self._read(data)
+        seq = self._chain.next_seq
+        drafted = self._spool.drafted(seq)
+        if drafted is not None and verify_signature(self._signer.certificate, drafted[1], drafted[0]):
+            self._spool.accept_draft(seq)
+            self._read(drafted[0])
 
     def open(self, **values: Any) -> OpenRecord:
         return self._write(OpenRecord(**self._envelope(), type="open", **values))
@@ -194,6 +198,11 @@ class Sealer:
             )
         )
 
+    def _read(self, data: bytes) -> None:
+        record = parse_record(data, where=layout.record_key(self.session, self._chain.next_seq))
+        self._chain = self._chain.extend(record, record.type, data)
+        self._take_in(record)
+
     def _opened(self) -> OpenRecord:
         if self.opened is None:
             raise ChainError("has no open record", where=self.session)
@@ -220,14 +229,18 @@ class Sealer:
         return record
 
     def _take_in(self, record: OpenRecord | SegmentRecord | EventRecord | CloseRecord) -> None:
-        self.last = record
+        if not isinstance(record, SegmentRecord):
+            self.active_until = record.time
         if isinstance(record, OpenRecord):
             self.opened = record
+            self.active_boot = record.boot
             self.tallies = {track.track: TrackTally(track.track) for track in record.tracks}
         elif isinstance(record, SegmentRecord):
             self.tallies[record.track].add_segment(record)
         elif isinstance(record, EventRecord) and isinstance(record.event, Gap):
             self.tallies[record.event.track].add_gap(record.event)
+        elif isinstance(record, EventRecord) and isinstance(record.event, Resumed):
+            self.active_boot = record.boot
 
 
 def new_segment(track: str, run: int, index: int, init_bytes: bytes, init: Init) -> OpenSegment:

@@ -8,6 +8,7 @@ Used by the room's one thread. Everything that arrives from cameras comes throug
 durable. A disk that fails raises DiskError out of here: the process ends and recovery, which is the same code, goes on.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal
@@ -24,7 +25,9 @@ from recorder.sealing import OpenSegment, Sealer, fragment_end, new_segment
 from recorder.spool import SessionSpool
 
 CLOCK_STEP_US = 500_000
-SHORT_US = 1_000_000  # a track that ends this much before the session does has a gap
+MAX_SEGMENT_FRAGMENTS = 1200  # ten minutes: below what a record may name
+MAX_SEGMENT_BYTES = 256 << 20  # below what a verifier reads at once
+SHORT_US = 1_000_000  # a track that ends this much before the session does has a gap, also if nobody saw it end
 
 CloseReason = Literal["operator", "limit", "recovered"]
 
@@ -74,10 +77,16 @@ class Interview:
         self.first_durable_us: int | None = None
         self.kept_until_us: dict[str, int] = {}  # UTC up to which each track is durable
         self._written_until_us: dict[str, int] = {}
+        self._taken_us: dict[str, int] = {}
 
     @property
     def session(self) -> str:
         return self._sealer.session
+
+    @property
+    def tracks(self) -> Iterable[str]:
+        """The tracks of the open record; no other can be written."""
+        return self._sealer.tallies.keys()
 
     def open(self, **values: Any) -> None:
         """Write the open record (fields of OpenRecord but for those every record has)."""
@@ -92,8 +101,17 @@ class Interview:
     def write(self, fed: Fed) -> None:
         """Append a fragment. It is durable after `sync`."""
         group, track = fed.group, fed.track
-        taken_utc_us = group.taken_us + self._clock.utc_us() - self._clock.monotonic_us()
+        # What is known of when pictures are taken gets better as they come; the film's time does not go back for it.
+        taken_us = max(group.taken_us, self._taken_us.get(track, 0))
+        self._taken_us[track] = taken_us
+        taken_utc_us = taken_us + self._clock.utc_us() - self._clock.monotonic_us()
+        if self._overlong(track):
+            self._seal(track)
+            self._losses[track] = Loss("stream_damaged", "the camera sent no key frame for too long")
+            self._runs.pop(track)
         run = self._runs.get(track)
+        if run is None and not group.keyframe:
+            return
         if run is None or run.serial != fed.serial:
             self._seal(track)
             self._declare(track, taken_utc_us, fed.lost)
@@ -158,7 +176,7 @@ class Interview:
         for track in sorted(self._sealer.tallies):
             self._seal(track)
             last = self._sealer.tallies[track].last_time
-            if last is None or now_us - time_us(last) > SHORT_US:
+            if track in self._losses or last is None or now_us - time_us(last) > SHORT_US:
                 loss = self._losses.get(track) or Loss("camera_lost", "no picture came before the session was closed")
                 self._sealer.gap(track, from_us(now_us), loss.cause, loss.detail)
         self._sealer.close(reason, detail)
@@ -168,6 +186,13 @@ class Interview:
         if state not in _NEXT[self.state]:
             raise ValueError(f"an interview that is {self.state.value} cannot become {state.value}")
         self.state = state
+
+    def _overlong(self, track: str) -> bool:
+        """Whether a camera that sends no key frame has made a segment that is about to be longer than one may be."""
+        segment = self._segments.get(track)
+        return segment is not None and (
+            len(segment.fragments) >= MAX_SEGMENT_FRAGMENTS or segment.size_bytes >= MAX_SEGMENT_BYTES
+        )
 
     def _declare(self, track: str, first_utc_us: int, lost: Loss | None) -> None:
         """The gap before the first picture of a run, unless the picture was there when the session began."""

@@ -32,22 +32,16 @@ class Block:
 
 
 class PassedSound:
-    """Sound that MP4 takes as it is."""
+    """Sound that MP4 takes as it is; `adts`: without the header before each block."""
 
-    def __init__(self, source: AudioStream) -> None:
-        context = source.codec_context
-        self.template = source
-        self.codec = context.name
-        self.timescale = context.sample_rate
-        # Samples in a block: 1024 of AAC (ISO/IEC 14496-3), 20 ms of Opus unless the camera says other.
-        self.block_samples = context.frame_size or (1024 if self.codec == "aac" else self.timescale // 50)
-        self._adts = self.codec == "aac" and not context.extradata
-        if self._adts:
-            # HE-AAC is told as what its core is: at half the rate, in version 2 with one channel.
-            if (context.profile or "").startswith("HE-AAC"):
-                self.timescale, self.block_samples = self.timescale // 2, self.block_samples // 2
-            channels = "mono" if context.profile == "HE-AACv2" else context.layout.name
-            self.template = make_encoder("aac", self.timescale, channels)
+    def __init__(
+        self, template: AudioStream, codec: str, timescale: int, block_samples: int, adts: bool = False
+    ) -> None:
+        self.template = template
+        self.codec = codec
+        self.timescale = timescale
+        self.block_samples = block_samples
+        self._adts = adts
 
     def blocks(self, packet: "Packet[Any]", dts: int) -> Iterator[Block]:
         data = bytes(packet)
@@ -59,11 +53,11 @@ class FlacSound:
 
     codec = "flac"
 
-    def __init__(self, source: AudioStream) -> None:
-        self.timescale = source.codec_context.sample_rate or 8000
-        self.template = make_encoder("flac", self.timescale, "stereo" if source.codec_context.channels == 2 else "mono")
+    def __init__(self, decoder: AudioCodecContext) -> None:
+        self.timescale = decoder.sample_rate or 8000
+        self.template = make_encoder("flac", self.timescale, "stereo" if decoder.channels == 2 else "mono")
         self._encoder: AudioCodecContext = self.template.codec_context
-        self._decoder = source.codec_context
+        self._decoder = decoder
         self._fifo = av.AudioFifo()
         self._next: int | None = None
         self.block_samples = self._encoder.frame_size
@@ -93,13 +87,28 @@ def sound_of(stream: AudioStream) -> Sound | None:
     """How this stream's sound goes into MP4; None for a codec that the evidence format does not carry."""
     name = codec_name(stream)
     if name in TO_FLAC:
-        return FlacSound(stream)
+        return FlacSound(stream.codec_context)
     if name not in PASSED or not is_heard(stream):
         return None
     try:
-        return PassedSound(stream)
+        return _passed(stream)
     except (av.FFmpegError, ValueError):  # a kind of AAC that cannot be told; the picture is recorded without it
         return None
+
+
+def _passed(source: AudioStream) -> PassedSound:
+    """The sound of a stream that FFmpeg has opened."""
+    context = source.codec_context
+    timescale = context.sample_rate
+    # Samples in a block: 1024 of AAC (ISO/IEC 14496-3), 20 ms of Opus unless the camera says other.
+    block_samples = context.frame_size or (1024 if context.name == "aac" else timescale // 50)
+    if context.name != "aac" or context.extradata:
+        return PassedSound(source, context.name, timescale, block_samples)
+    # HE-AAC is told as what its core is: at half the rate, in version 2 with one channel.
+    if (context.profile or "").startswith("HE-AAC"):
+        timescale, block_samples = timescale // 2, block_samples // 2
+    channels = "mono" if context.profile == "HE-AACv2" else context.layout.name
+    return PassedSound(make_encoder("aac", timescale, channels), "aac", timescale, block_samples, adts=True)
 
 
 def is_heard(stream: AudioStream) -> bool:

@@ -9,15 +9,19 @@ Order of writes, nothing before the one before it is durable:
 
     1. fragment bytes (appended, fdatasync)          as they come
     2. the record (written, fdatasync)               at the cut
-    3. its signature (written, fdatasync)
+    3. its signature (written, fdatasync), under the name of a draft
     4. the folder of records (fsync)
+    5. the signature gets its name: from now on the uploader sees the record
 
-The media file is its own journal, because fragments delimit themselves. A record without a signature is as if it had
-not been written: it never left the machine, and is made again.
+The media file is its own journal, because fragments delimit themselves. A record without a whole signature is as if it
+had not been written: it never left the machine, and is made again. One whose signature is whole and still a draft may
+have left it: recovery gives the signature its name.
 """
 
+import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,13 +65,26 @@ class SessionSpool:
         return file
 
     def write_record(self, seq: int, data: bytes, signature: bytes) -> None:
-        self._disk.write(self._records / f"{seq:08d}.json", data)
-        self._disk.write(self._records / f"{seq:08d}.sig", signature)
+        json_path, signature_path = self.record_paths(seq)
+        self._disk.write(json_path, data)
+        self._disk.write(self._draft(seq), signature)
         self._disk.sync_folder(self._records)
+        self._disk.rename(self._draft(seq), signature_path)
+
+    def drafted(self, seq: int) -> tuple[bytes, bytes] | None:
+        """Bytes and signature of a record whose signature a crash left as a draft, whole or not."""
+        json_path, _ = self.record_paths(seq)
+        if self._disk.look(json_path) is None or self._disk.look(self._draft(seq)) is None:
+            return None
+        return self._disk.read(json_path), self._disk.read(self._draft(seq))
+
+    def accept_draft(self, seq: int) -> None:
+        """Give a signature its name that was found whole."""
+        self._disk.rename(self._draft(seq), self.record_paths(seq)[1])
 
     def mark_stopping(self, reason: str) -> None:
         """Make durable that the session is to be closed, so that a crash from here on does not resume it."""
-        if not self.stopping():
+        if self.stopping() is None:
             self._disk.write(self.folder / _STOPPING, reason.encode())
             self._disk.sync_folder(self.folder)
 
@@ -95,6 +112,9 @@ class SessionSpool:
                 return
             yield seq, self._disk.read(json_path), self._disk.read(signature_path)
             seq += 1
+
+    def _draft(self, seq: int) -> Path:
+        return self._records / f"{seq:08d}.sig.new"
 
     def record_paths(self, seq: int) -> tuple[Path, Path]:
         return self._records / f"{seq:08d}.json", self._records / f"{seq:08d}.sig"
@@ -138,16 +158,22 @@ class SessionSpool:
     def progress(self, name: str) -> int:
         """Number of records that `name` (a store, the catalog) is done with."""
         path = self.folder / "progress" / name
-        text = self._disk.read(path).decode() if self._disk.look(path) is not None else ""
-        return int(text) if text.isdigit() else 0
+        noted = self._disk.read(path) if self._disk.look(path) is not None else b""
+        return int(noted) if noted.isdigit() else 0
 
     def set_progress(self, name: str, records: int) -> None:
-        """Note it. Not made durable: what is lost is only done again."""
+        """Note it. Not made durable, and left out where the disk does not take it: what is lost is only done again.
+
+        Written over what was there, always equally long: a rename or a truncation would make the file system sync.
+        """
         path = self.folder / "progress" / name
-        path.parent.mkdir(exist_ok=True)
-        draft = path.with_name(f".{name}")
-        draft.write_text(str(records), encoding="ascii")
-        draft.replace(path)
+        with suppress(OSError):
+            path.parent.mkdir(exist_ok=True)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            try:
+                os.pwrite(descriptor, b"%08d" % records, 0)
+            finally:
+                os.close(descriptor)
 
     def read(self, path: Path) -> bytes:
         return self._disk.read(path)

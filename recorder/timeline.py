@@ -101,6 +101,11 @@ class Timeline:
         return self._last is not None
 
     @property
+    def shift(self) -> int:
+        """Ticks by which the camera's stamps were moved; times of showing move with them."""
+        return self._shift
+
+    @property
     def usual_step(self) -> int:
         return self._usual_step
 

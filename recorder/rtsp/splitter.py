@@ -48,31 +48,43 @@ class Splitter:
         self._needed = 0  # so many bytes there must be before there is anything to do
         self._adrift = False
         self._garbage_bytes = 0
-        self._good_since = self._passed = 0  # positions in the whole stream
+        # Positions in the whole stream: what is dealt with, where the bytes at hand begin, the end of the last garbage.
+        self._passed = self._origin = self._good_since = 0
 
     def listen(self, channel: int, take: Take, kinds: Container[int]) -> None:
         """Give a channel's packets to `take`; `kinds` are the second bytes that such a packet can have."""
         self._takes[channel] = take
         self._kinds[channel] = kinds
 
-    def feed(self, chunk: bytes | bytearray | memoryview) -> None:
+    def feed(self, chunk: bytes) -> None:
         """Raises:
         RtspError: this is no RTSP. The splitter is of no more use.
         """
-        rest = self._rest
-        if len(rest) + len(chunk) < self._needed:
-            rest += chunk
-            return
-        data = b"".join((rest, chunk)) if rest else bytes(chunk)
+        at, size = 0, len(chunk)
+        while self._rest and at < size:
+            # Where it is known how much is missing, only that is copied together with what came before.
+            missing = self._needed - len(self._rest)
+            end = size if missing <= 0 or self._adrift else min(at + missing, size)
+            self._rest += chunk[at:end]
+            at = end
+            if len(self._rest) >= self._needed:
+                self._deal_with(bytes(self._rest), 0)
+        if at < size:
+            self._deal_with(chunk, at)
+
+    def _deal_with(self, data: bytes, begin: int) -> None:
+        """Take what is complete in `data` from `begin` on and keep the rest."""
         self._needed = _LOOK_AHEAD_BYTES
-        at = self._walk(data)
-        self._passed += at
+        self._origin = self._passed - begin
+        at = self._walk(data, begin)
+        self._passed = self._origin + at
         self._rest = bytearray(data[at:])
 
-    def _walk(self, data: bytes) -> int:
+    def _walk(self, data: bytes, at: int) -> int:
         """Up to where `data` is dealt with."""
         unpack, takes, size = _HEADERS.unpack_from, self._takes, len(data)
-        at = self._search(data, 0) if self._adrift else 0
+        if self._adrift:
+            at = self._search(data, at)
         while size - at >= _LOOK_AHEAD_BYTES and not self._adrift:
             dollar, channel, length, head, kind, number, timestamp, source = unpack(data, at)
             if dollar == _DOLLAR and head & 0xC0 == 0x80 and length >= _RTP_HEADER_BYTES:
@@ -102,7 +114,7 @@ class Splitter:
             return self._message(data, at)
         if self.strict:
             raise RtspError(NOT_RTSP)
-        if self._passed + at - self._good_since > MAX_GARBAGE_BYTES:
+        if self._origin + at - self._good_since > MAX_GARBAGE_BYTES:
             self._garbage_bytes = 0
         return self._search(data, at)
 
@@ -135,7 +147,7 @@ class Splitter:
         else:
             at = max(at, size - _LOOK_AHEAD_BYTES + 1)
         self._garbage_bytes += at - begin
-        self._good_since = self._passed + at
+        self._good_since = self._origin + at
         if self._garbage_bytes > MAX_GARBAGE_BYTES:
             raise RtspError(NOT_RTSP)
         return at

@@ -17,7 +17,9 @@ class _Commands(TyperGroup):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         from evidence_store.errors import EvidenceError
+        from recorder.logs import configure_logging
 
+        configure_logging()
         try:
             return super().main(*args, **kwargs)
         except EvidenceError as error:

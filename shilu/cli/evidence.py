@@ -58,7 +58,7 @@ def verify(
 
 
 def rebuild(directory: SiteDir, as_json: Json = False) -> None:
-    """Throw the catalog away and make it again from the stores alone."""
+    """Throw the catalog away and make it again from the stores alone. Exit 1 when something in them is not right."""
     from shilu.evidence import rebuild_catalog
 
     report = rebuild_catalog(directory)
@@ -71,3 +71,5 @@ def rebuild(directory: SiteDir, as_json: Json = False) -> None:
         f"Before: {report['digest_before']}\nAfter:  {report['digest_after']}"
         + (" (equal)" if report["digest_before"] == report["digest_after"] else " (not equal)"),
     )
+    if report["problem_count"]:
+        raise typer.Exit(1)

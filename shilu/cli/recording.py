@@ -41,7 +41,7 @@ def record(
     although: OverrideReason = None,
     as_json: Json = False,
 ) -> None:
-    """Record one interview in the foreground. The session id is the last line on standard output."""
+    """Record one interview in the foreground. The session id (with --json, an object) is the last line of output."""
     from shilu.foreground import record_session
 
     request = _start_request(case, no_case_reason, officer, officers_reason, operator, rights_read, although)
