@@ -22,6 +22,7 @@ _MORE_IN_AU_HEADER = (
 )
 """What no camera sends: it would stand between sizes and data (RFC 3640 sections 3.2.1.1 and 3.2.2)."""
 _CLOCKS_HZ = range(4_000, 200_001)
+_MAX_CHANNELS = 8
 _OPUS_HZ = 48_000  # RFC 7587 section 4.1
 _G711: dict[str, AudioCodec] = {"PCMA": "pcm_alaw", "PCMU": "pcm_mulaw"}
 
@@ -93,6 +94,8 @@ def _sets(form: Format, names: Iterable[str], wanted: Callable[[int], bool]) -> 
 
 def _audio(medium: Medium, form: Format) -> AudioPlan | str:
     encoding, clock_hz = form.encoding, form.clock_hz
+    if form.channels > _MAX_CHANNELS:
+        return f"its sound has {form.channels} channels"
     if encoding == "OPUS":
         about = AudioDescription("opus", _OPUS_HZ, form.channels or 2, b"", _OPUS_HZ // 50)
         return AudioPlan(medium.control, form.payload_type, _OPUS_HZ, about, None)
@@ -113,7 +116,7 @@ def _aac(medium: Medium, form: Format) -> AudioPlan | str:
     rate_hz, channels, frame_samples = parse_audio_config(config)
     if not rate_hz:
         return "its AAC is of an unknown kind; set it to AAC-LC"
-    frame_ticks = form.number("constantduration", 0) or frame_samples * form.clock_hz // rate_hz
+    frame_ticks = frame_samples * form.clock_hz // rate_hz
     about = AudioDescription("aac", form.clock_hz, channels or form.channels or 1, config, frame_ticks)
     return AudioPlan(medium.control, form.payload_type, form.clock_hz, about, layout)
 
@@ -142,7 +145,7 @@ def parse_audio_config(config: bytes) -> tuple[int, int, int]:
         kind = _object_type(bits)
     if kind not in (1, 2, 3, 4) or rate_hz not in _CLOCKS_HZ:
         return 0, 0, 0
-    return rate_hz, channels if channels != 7 else 8, 960 if bits.take(1) else 1024
+    return rate_hz, channels if channels < 7 else _MAX_CHANNELS, 960 if bits.take(1) else 1024
 
 
 def _object_type(bits: "_Bits") -> int:
