@@ -11,8 +11,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 
 import yaml
 from rich.console import Console
@@ -47,6 +48,8 @@ _NAMES = {"room-1": "第一询问室", "room-2": "第二询问室", "room-3": "�
 
 def run_demo(directory: Path, *, once: bool, seconds: float) -> int:
     """Run it; the exit code. Everything that was started is ended before this returns."""
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal ends the demo as Ctrl-C does
+        signal.signal(number, _end)
     console = Console(stderr=once)
     logs = directory / "run"
     site = _site(directory)
@@ -79,6 +82,11 @@ def run_demo(directory: Path, *, once: bool, seconds: float) -> int:
             if not once:
                 _stay(console, directory)
     return 0 if result.verdict is Verdict.OK else max(result.verdict.exit_code, 1)
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    """Leave in an orderly way: what was started is ended on the way out."""
+    raise SystemExit(128 + number)
 
 
 def _site(directory: Path) -> SiteFolder:
@@ -186,10 +194,9 @@ The centre stays up; Ctrl-C ends it. In another terminal:
         highlight=False,
         soft_wrap=True,
     )
-    try:
+    with suppress(KeyboardInterrupt):
         signal.pause()
-    except KeyboardInterrupt:
-        console.print("ending")
+    console.print("ending 正在结束")
 
 
 @contextmanager
