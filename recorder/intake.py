@@ -32,7 +32,7 @@ class Intake:
         self.video_line = Timeline(VIDEO_TIMESCALE)
         self._camera = camera
         self._sound = sound
-        self._audio_line = Timeline(sound.timescale if sound else VIDEO_TIMESCALE)
+        self._audio_line = Timeline(sound.timescale, sound.packet_samples) if sound else Timeline(VIDEO_TIMESCALE)
         self._loss = loss
         # Sets that the camera announced; those that come with its pictures replace them.
         self._parameters = tuple(announced)

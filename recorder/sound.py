@@ -40,7 +40,7 @@ class PassedSound:
         self.template = template
         self.codec = codec
         self.timescale = timescale
-        self.block_samples = block_samples
+        self.block_samples = self.packet_samples = block_samples
         self._adts = adts
 
     def blocks(self, packet: "Packet[Any]", dts: int) -> Iterator[Block]:
@@ -61,6 +61,7 @@ class FlacSound:
         self._fifo = av.AudioFifo()
         self._next: int | None = None
         self.block_samples = self._encoder.frame_size
+        self.packet_samples = self.timescale // 50  # 20 ms in a packet of the camera, unless it does otherwise
 
     def blocks(self, packet: "Packet[Any]", dts: int) -> Iterator[Block]:
         """Whole FLAC blocks that are complete with this packet, whose first sample has decode time `dts`."""

@@ -10,8 +10,9 @@ sets its clock. The arrival of packets is the second witness: a packet can come 
 4. A missing stamp is the last one plus the usual step; after `MAX_UNSTAMPED` in a row the stream is given up.
 5. A stamp that goes on after more than `MAX_STEP_US` and could be true says that time was really lost (`Lost`). So does
    a leap after more than `MAX_STEP_US` without a packet: how much was lost is then told by arrival.
-6. Picture and sound leap together, but their first stamps can be wild each in its own way. Sound whose packets arrive
-   more than `MAX_APART_US` beside the pictures of the same time is brought to where these stand (`bring_to`).
+6. Stamps of picture and sound tell one time, so what was taken out of the one is taken out of the other (`bring_to`),
+   unless arrival contradicts by more than `MAX_APART_US`: then the stamps are wild each in its own way, and sound that
+   stands so far beside the pictures it came with is brought to where these stand.
 """
 
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ MAX_APART_US = 2_000_000  # no camera sends sound that much later or sooner than
 MAX_UNSTAMPED = 50
 RISE_PPM = 1000  # how fast the arrival offset may grow: beyond any camera's quartz, far below a late packet
 _FIRST_STEP_PARTS = 25  # a 25th of a second is the usual step until one was seen
+_ROUNDING_US = 1_000  # what conversions between clocks may make of the same time
 
 
 class StreamDamagedError(Exception):
@@ -39,11 +41,12 @@ class Lost:
 class Timeline:
     """Decode times of one elementary stream, in ticks of `timescale` per second, beside the monotonic clock."""
 
-    def __init__(self, timescale: int) -> None:
+    def __init__(self, timescale: int, usual_step: int | None = None) -> None:
+        """`usual_step`: from one packet to the next, as long as they have not told it themselves."""
         self._timescale = timescale
         self._shift = 0
         self._last: int | None = None
-        self._usual_step = timescale // _FIRST_STEP_PARTS
+        self._usual_step = usual_step or timescale // _FIRST_STEP_PARTS
         self._unstamped = 0
         self._offset_us = 0  # smallest arrival minus decode time: where the stream's time stands on the monotonic clock
         self._offset_at_us = 0
@@ -86,13 +89,20 @@ class Timeline:
 
         It may lie before the ones given out earlier.
         """
-        apart_us = self._offset_us - pictures.monotonic_us(0)
-        if not pictures.begun or abs(apart_us) <= MAX_APART_US:
+        if not pictures.begun:
             return placed
-        move = apart_us * self._timescale // 1_000_000
+        apart_us = self._offset_us - pictures.monotonic_us(0)
+        follow_us = pictures.shift_us - self.shift_us
+        if abs(follow_us) > _ROUNDING_US and abs(apart_us - follow_us) <= MAX_APART_US:
+            move_us = follow_us
+        elif abs(apart_us) > MAX_APART_US:
+            move_us = apart_us
+        else:
+            return placed
+        move = move_us * self._timescale // 1_000_000
         self._shift += move
         self._last = placed + move
-        self._offset_us -= apart_us
+        self._offset_us -= move_us
         return self._last
 
     @property
@@ -104,6 +114,10 @@ class Timeline:
     def shift(self) -> int:
         """Ticks by which the camera's stamps were moved; times of showing move with them."""
         return self._shift
+
+    @property
+    def shift_us(self) -> int:
+        return self._us(self._shift)
 
     @property
     def usual_step(self) -> int:

@@ -35,6 +35,7 @@ def parse_address(url: str) -> tuple[Address, Credentials | None]:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
+        (host or "").encode("idna")  # what the resolver will do, with labels that are empty or too long
     except ValueError:
         host, port, parts = None, None, urlsplit("")
     if parts.scheme not in _PORTS or not host or _UNPRINTABLE.search(url):

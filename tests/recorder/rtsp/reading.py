@@ -1,0 +1,40 @@
+"""Reading whole streams in tests."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from recorder.rtsp.source import RtspSource
+from recorder.rtsp.units import AudioUnit, Unit, VideoUnit
+
+DEADLINE_S = 20.0
+
+
+def now_us() -> int:
+    return time.monotonic_ns() // 1000
+
+
+def source(url: str, **options: Any) -> RtspSource:
+    return RtspSource(url, want_audio=options.pop("want_audio", True), now_us=now_us, **options)
+
+
+def read_until(reader: RtspSource, enough: Callable[[list[Unit]], bool]) -> list[Unit]:
+    """Units until there are enough of them; read without pauses."""
+    units: list[Unit] = []
+    deadline_s = time.monotonic() + DEADLINE_S
+    while not enough(units):
+        units += reader.read(0.1).units
+        assert time.monotonic() < deadline_s, f"only {len(units)} units in {DEADLINE_S} s"
+    return units
+
+
+def read_pictures(reader: RtspSource, count: int) -> list[Unit]:
+    return read_until(reader, lambda units: len(pictures(units)) >= count)
+
+
+def pictures(units: Sequence[Unit]) -> list[VideoUnit]:
+    return [unit for unit in units if isinstance(unit, VideoUnit)]
+
+
+def sounds(units: Sequence[Unit]) -> list[AudioUnit]:
+    return [unit for unit in units if isinstance(unit, AudioUnit)]
