@@ -16,7 +16,6 @@ MAX_BYTES = 1 << 20
 MAX_DEPTH = 16
 _INT_LIMIT = 1 << 63
 _MAX_INT_DIGITS = 19
-_LONG_NUMBER = re.compile(rf"\d{{{_MAX_INT_DIGITS}}}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # Possessive, and a string need not end: one pass over any text, however it is made.
 _TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
@@ -27,7 +26,7 @@ def parse_object(data: bytes, *, where: str) -> dict[str, Any]:
     text = _text(data, where)
     _check_depth(text, where)
     try:
-        value, end = _decoder(where, long_numbers=_LONG_NUMBER.search(text) is not None).raw_decode(text)
+        value, end = _decoder(where).raw_decode(text)
     except json.JSONDecodeError as error:
         raise FormatError(f"not JSON at character {error.pos}: {error.msg}", where=where) from None
     if end != len(text):
@@ -56,9 +55,7 @@ def _text(data: bytes, where: str) -> str:
     return text
 
 
-def _decoder(where: str, *, long_numbers: bool) -> json.JSONDecoder:
-    """Without long numbers in the text the decoder reads integers itself, which saves most of its time."""
-
+def _decoder(where: str) -> json.JSONDecoder:
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(items)
         if len(found) < len(items):
@@ -82,7 +79,7 @@ def _decoder(where: str, *, long_numbers: bool) -> json.JSONDecoder:
         object_pairs_hook=pairs,
         parse_float=refuse_number,
         parse_constant=refuse_number,
-        parse_int=integer if long_numbers else None,
+        parse_int=integer,
     )
 
 

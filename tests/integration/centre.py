@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -150,11 +151,25 @@ class Centre:
         log.close()
 
     def stop_recorder(self) -> None:
-        """SIGTERM, and wait until all its processes are gone."""
-        if self._daemon is None:
-            return
-        self._daemon.terminate()
-        self._daemon.wait(30)
+        """SIGTERM, and wait until all its processes are gone; also those whose supervisor was killed."""
+        if self._daemon is not None:
+            self._daemon.terminate()
+            self._daemon.wait(30)
+            self._daemon = None
+        for lock in self.site.run.glob("*.lock"):
+            if pid := holder(self.site.run, lock.stem):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)
+                wait_for(partial(self._released, lock.stem), f"{lock.stem} to end")
+
+    def _released(self, lock: str) -> bool:
+        return holder(self.site.run, lock) is None
+
+    def kill_supervisor(self) -> None:
+        """`kill -9` of the supervisor alone: the room and the uploader live on."""
+        assert self._daemon is not None
+        self._daemon.kill()
+        self._daemon.wait()
         self._daemon = None
 
     def room_process(self, room: str) -> int:
