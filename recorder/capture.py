@@ -7,7 +7,7 @@ How a camera is read is the business of `read_rtsp` and `read_ts`; what both han
 """
 
 import threading
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Literal, Protocol
 
 import structlog
@@ -16,6 +16,7 @@ from evidence_store.media import Init, MediaError
 from recorder.clock import Clock
 from recorder.fragments import Sample
 from recorder.groups import VIDEO_TIMESCALE, Cutter, Group, Loss, Stream
+from recorder.intake import Source
 from recorder.read_rtsp import read_rtsp
 from recorder.read_ts import read_transport_stream
 from recorder.timeline import StreamDamagedError, Timeline
@@ -34,16 +35,6 @@ class GroupSink(Protocol):
     def take(self, group: Group) -> None: ...
     def ended(self, loss: Loss) -> None:
         """The stream is over and another may follow."""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """How to reach a camera. `url` may carry credentials and is therefore never logged; `label` is."""
-
-    url: str = field(repr=False)
-    label: str
-    sound: bool
-    fragment_ms: int
 
 
 class Camera:

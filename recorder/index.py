@@ -5,7 +5,7 @@ was told twice changes nothing.
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import islice
 
 import structlog
@@ -50,6 +50,8 @@ class Indexer:
         }
         self._told_certificates: set[str] = set()
         self._finished: set[tuple[str, str]] = set()
+        self._told: dict[tuple[str, str], int] = {}  # what the spool notes too, unless its disk is full
+        self._unreadable: set[str] = set()
 
     def run(self, stop: threading.Event) -> None:
         """Until told to stop."""
@@ -75,19 +77,24 @@ class Indexer:
             for room in self._rooms:
                 for spool in sessions_of(self._site.spool, room, self._disk):
                     if (spool.session, store) not in self._finished:
-                        batch += self._new(spool, store)
+                        self._add_new(batch, spool, store)
                     if len(batch) >= _BATCH:
                         self._tell(store, batch)
                         batch = []
             if batch:
                 self._tell(store, batch)
 
-    def _new(self, spool: SessionSpool, store: str) -> Iterator[tuple[SessionSpool, SpooledRecord]]:
+    def _add_new(self, batch: list[tuple[SessionSpool, SpooledRecord]], spool: SessionSpool, store: str) -> None:
         """What the store has confirmed of a session and the catalog was not told."""
         confirmed = spool.progress(store)
-        told = spool.progress(_note(store))
-        for record in islice(spooled_records(spool, told), min(confirmed - told, _BATCH)):
-            yield spool, record
+        told = max(spool.progress(_note(store)), self._told.get((spool.session, store), 0))
+        try:
+            new = islice(spooled_records(spool, told), max(0, min(confirmed - told, _BATCH)))
+            batch.extend((spool, record) for record in new)
+        except EvidenceError as error:
+            if spool.session not in self._unreadable:
+                self._unreadable.add(spool.session)
+                log.warning("session not taken into the catalog", session=spool.session, why=str(error))
 
     def _tell(self, store: str, batch: list[tuple[SessionSpool, SpooledRecord]]) -> None:
         catalog = self._catalog or self._open_catalog()
@@ -107,6 +114,7 @@ class Indexer:
         self._told_certificates.add(store)
         for spool, record in batch:
             spool.set_progress(_note(store), record.seq + 1)
+            self._told[spool.session, store] = record.seq + 1
             if record.last:
                 self._finished.add((spool.session, store))
 

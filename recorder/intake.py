@@ -4,29 +4,62 @@ Here times are placed on one line, parameter sets are watched, and a stream begi
 come as NAL units, sound as coded blocks.
 """
 
+import threading
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from av.packet import Packet
 
+from evidence_store.media import Init
+from recorder.clock import Clock
 from recorder.fragments import Sample
-from recorder.groups import VIDEO_TIMESCALE, Loss
+from recorder.groups import VIDEO_TIMESCALE, Loss, Stream
 from recorder.inits import make_init
 from recorder.nal import VideoCodec, annex_b, picture_of
 from recorder.sound import Sound
 from recorder.timeline import Lost, Timeline
 
-if TYPE_CHECKING:
-    from recorder.capture import Camera
-
 _MAX_OFFSET = 2 * VIDEO_TIMESCALE  # no camera shows a picture later than this after it was decoded
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """How to reach a camera. `url` may carry credentials and is therefore never logged; `label` is."""
+
+    url: str = field(repr=False)
+    label: str
+    sound: bool
+    fragment_ms: int
+
+
+class StreamTaker(Protocol):
+    """The camera, as those who read it see it: what it is to be read as, and where what was read goes."""
+
+    source: Source
+    clock: Clock
+    stopping: threading.Event
+    last_packet_us: int
+    sound_awaited: bool
+
+    @property
+    def stream(self) -> Stream | None:
+        """The stream that samples belong to now; None until the first key frame."""
+
+    def begin_stream(
+        self, init_bytes: bytes, init: Init, codecs: tuple[str, str | None], line: Timeline, loss: Loss | None
+    ) -> None: ...
+    def end_stream(self, loss: Loss) -> None: ...
+    def settle(self) -> None: ...
+    def add_video(self, sample: Sample, arrival_us: int) -> None: ...
+    def add_audio(self, sample: Sample, step: int) -> None: ...
 
 
 class Intake:
     """Takes in what one connection delivers. `loss` says why the connection before it ended."""
 
     def __init__(
-        self, camera: "Camera", codec: VideoCodec, announced: Iterable[bytes], sound: Sound | None, loss: Loss | None
+        self, camera: StreamTaker, codec: VideoCodec, announced: Iterable[bytes], sound: Sound | None, loss: Loss | None
     ) -> None:
         self.codec = codec
         self.video_line = Timeline(VIDEO_TIMESCALE)

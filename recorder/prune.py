@@ -3,20 +3,24 @@
 import shutil
 import threading
 import time
+from datetime import datetime
+from pathlib import Path
 
 import structlog
 
+from evidence_store import layout
 from evidence_store.durable import Disk
 from evidence_store.errors import EvidenceError
-from evidence_store.records import CloseRecord, parse_record, to_us
+from evidence_store.records import parse_record, to_us
 from evidence_store.site import SiteFolder
 from evidence_store.stores import ObjectStore
 from recorder.devices import LoadedDevices
 from recorder.spool import SessionSpool, sessions_of
-from recorder.upload import spooled_records
+from recorder.upload import SpooledObject, spooled_records
 
 INTERVAL_S = 600.0
 _DAY_US = 86_400_000_000
+_LEAVING = ".leaving"
 
 log = structlog.get_logger()
 
@@ -42,24 +46,55 @@ class Pruner:
         """Remove what may go; the answer names the sessions. Raises EvidenceError when a store cannot be asked."""
         gone = []
         for room in self._rooms:
+            for path in self._disk.list(self._site.spool / room):
+                if path.suffix == _LEAVING:
+                    _delete(path)
             for spool in sessions_of(self._site.spool, room, self._disk):
                 if self._may_go(spool, now_us):
-                    shutil.rmtree(spool.folder)
+                    self._remove(spool)
                     gone.append(spool.session)
                     log.info("local copy removed", session=spool.session)
         return gone
 
+    def _remove(self, spool: SessionSpool) -> None:
+        """Out of its name in one step: half a session would look like one that was never closed."""
+        leaving = spool.folder.with_name(f"{spool.session}{_LEAVING}")
+        self._disk.rename(spool.folder, leaving)
+        self._disk.sync_folder(leaving.parent)
+        _delete(leaving)
+
     def _may_go(self, spool: SessionSpool, now_us: int) -> bool:
-        closed = False
-        for record in spooled_records(spool, 0):
-            if record.last:
-                parsed = parse_record(record.data, where=spool.session)
-                closed = isinstance(parsed, CloseRecord) and to_us(parsed.time) + self._keep_us <= now_us
-        if not closed or self._disk.list(spool.folder / "torn"):
+        if _begun_us(spool.session) + self._keep_us > now_us or self._disk.list(spool.folder / "torn"):
             return False  # what was set aside at recovery is never deleted
-        return all(
-            (confirmed := store.confirm(item.key)) is not None and confirmed.sha256 == item.sha256
-            for store in self._stores
-            for record in spooled_records(spool, 0)
-            for item in record.objects
+        objects: list[SpooledObject] = []
+        closed_us = None
+        try:
+            for record in spooled_records(spool, 0):
+                objects += record.objects
+                if record.last:
+                    closed_us = to_us(parse_record(record.data, where=spool.session).time)
+        except EvidenceError as error:
+            log.warning("local copy kept", session=spool.session, why=str(error))
+            return False
+        if closed_us is None or closed_us + self._keep_us > now_us:
+            return False
+        return all(self._holds(store, spool, objects) for store in self._stores)
+
+    def _holds(self, store: ObjectStore, spool: SessionSpool, objects: list[SpooledObject]) -> bool:
+        """Whether a store has everything: first by name, which costs little, then by what it confirms anew."""
+        named = {found.key for found in store.list(layout.session_prefix(spool.session))}
+        return all(item.key in named for item in objects) and all(
+            (confirmed := store.confirm(item.key)) is not None and confirmed.sha256 == item.sha256 for item in objects
         )
+
+
+def _begun_us(session: str) -> int:
+    """What its name says, without reading a record; no session is closed before it has begun."""
+    return to_us(datetime.fromisoformat(layout.session_time(session)[:16]))
+
+
+def _delete(folder: Path) -> None:
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise EvidenceError(f"cannot be removed: {(error.strerror or '').lower()}", where=str(folder)) from None

@@ -1,19 +1,14 @@
 """Reading a camera over RTSP, in bursts: a pause lets pictures gather, one read takes them all."""
 
-from typing import TYPE_CHECKING
-
 import structlog
 from av.packet import Packet
 
 from recorder.groups import Loss
-from recorder.intake import Intake
+from recorder.intake import Intake, StreamTaker
 from recorder.rtsp.errors import RtspError
 from recorder.rtsp.source import RtspSource
 from recorder.rtsp.templates import g711_decoder, passed_sound
 from recorder.sound import FlacSound, PassedSound, Sound
-
-if TYPE_CHECKING:
-    from recorder.capture import Camera
 
 OPEN_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 4.0
@@ -23,7 +18,7 @@ _WAIT_S = 0.25  # how long one read waits for a camera that sends nothing
 log = structlog.get_logger()
 
 
-def read_rtsp(camera: "Camera", loss: Loss | None) -> Loss:
+def read_rtsp(camera: StreamTaker, loss: Loss | None) -> Loss:
     """Read until the camera is lost or the recorder stops; the answer is why it ended."""
     clock = camera.clock
     source = RtspSource(
@@ -41,7 +36,7 @@ def read_rtsp(camera: "Camera", loss: Loss | None) -> Loss:
 
 
 class _Reading:
-    def __init__(self, camera: "Camera", source: RtspSource, loss: Loss | None) -> None:
+    def __init__(self, camera: StreamTaker, source: RtspSource, loss: Loss | None) -> None:
         about = source.description
         if about.silent_because and camera.source.sound:
             log.warning("sound is not recorded", camera=camera.source.label, why=about.silent_because)

@@ -4,7 +4,7 @@ In bursts, like RTSP: when the socket is empty, the reader sleeps until some pic
 behind.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import av
 import structlog
@@ -14,13 +14,10 @@ from av.packet import Packet
 
 from recorder.groups import VIDEO_TIMESCALE, Loss
 from recorder.inits import codec_name
-from recorder.intake import Intake
+from recorder.intake import Intake, StreamTaker
 from recorder.nal import VideoCodec, parse_picture, split
 from recorder.sound import Sound, is_heard, sound_of
 from recorder.timeline import MAX_UNSTAMPED, StreamDamagedError
-
-if TYPE_CHECKING:
-    from recorder.capture import Camera
 
 OPEN_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 4.0
@@ -34,7 +31,7 @@ _CODECS: dict[str, VideoCodec] = {"h264": "h264", "hevc": "hevc"}
 log = structlog.get_logger()
 
 
-def read_transport_stream(camera: "Camera", loss: Loss | None) -> Loss:
+def read_transport_stream(camera: StreamTaker, loss: Loss | None) -> Loss:
     """Read until the camera is lost or the recorder stops; the answer is why it ended. Raises StreamDamagedError."""
     # FFmpeg would read for a second to estimate the frame rate, which nobody asks for here.
     options = {"analyzeduration": "1500000", "fpsprobesize": "1"}
@@ -48,7 +45,7 @@ def read_transport_stream(camera: "Camera", loss: Loss | None) -> Loss:
 class _Reading:
     """One connection, from the first packet to the last."""
 
-    def __init__(self, camera: "Camera", container: InputContainer, loss: Loss | None) -> None:
+    def __init__(self, camera: StreamTaker, container: InputContainer, loss: Loss | None) -> None:
         if not container.streams.video:
             raise StreamDamagedError("the camera sends no picture")
         self._camera = camera

@@ -22,7 +22,7 @@ from evidence_store.durable import Disk, DiskError, RealDisk
 from evidence_store.errors import ChainError, EvidenceError, FormatError
 from evidence_store.records import Alarm, Mark, Resumed, TrackInfo, format_time, from_us, to_us
 from evidence_store.site import RECORDER, SiteFolder, open_site
-from recorder.capture import Camera, Source
+from recorder.capture import Camera
 from recorder.clock import Clock, SystemClock
 from recorder.control import (
     ControlError,
@@ -36,6 +36,7 @@ from recorder.control import (
 )
 from recorder.devices import LoadedDevices, camera_url, load_devices
 from recorder.feed import Ended, Fed, Feed
+from recorder.intake import Source
 from recorder.lock import ProcessLock, room_lock
 from recorder.memory import give_back
 from recorder.read_rtsp import BURST_S

@@ -15,7 +15,7 @@ import structlog
 
 from evidence_store import layout
 from evidence_store.durable import Disk
-from evidence_store.errors import StoreError, StoreUnavailableError
+from evidence_store.errors import EvidenceError, StoreError, StoreUnavailableError
 from evidence_store.records import CloseRecord, SegmentRecord, parse_record, sha256_hex
 from evidence_store.signing import certificate_id, certificate_pem
 from evidence_store.site import RECORDER, SiteFolder
@@ -79,6 +79,7 @@ class StoreUploader:
         self._rooms = [room.id for room in loaded.devices.rooms]
         self._disk = disk
         self._finished: set[str] = set()
+        self._sent: dict[str, int] = {}  # what the spool notes too, unless its disk is full
         self._proved = False
         self._pause_s = FIRST_PAUSE_S
 
@@ -88,24 +89,21 @@ class StoreUploader:
             stop.wait(POLL_S if self.once(stop) else self._pause_s)
 
     def once(self, stop: threading.Event) -> bool:
-        """Send what is there. False when the store cannot be reached; the next call tries again."""
+        """Send what is there. False when something stands in the way; the next call tries again."""
         try:
             if not self._proved:
                 self._prove()
-            for spool in self._sessions():
-                self._send(spool, stop)
+            trouble = self._send_all(stop)
         except StoreUnavailableError as error:
             self._pause_s = min(self._pause_s * 2, MAX_PAUSE_S)
             self._tell(str(error))
             return False
         except StoreError as error:
-            # The promise is broken, or a key is taken by other bytes: nothing that trying again would mend soon.
-            self._pause_s = MAX_PAUSE_S
-            self._tell(str(error))
-            return False
-        self._pause_s = FIRST_PAUSE_S
-        self._tell("")
-        return True
+            trouble = str(error)
+        # The promise is broken, or a key is taken by other bytes: nothing that trying again would mend soon.
+        self._pause_s = MAX_PAUSE_S if trouble else FIRST_PAUSE_S
+        self._tell(trouble)
+        return not trouble
 
     def _prove(self) -> None:
         self.store.prove()
@@ -124,8 +122,20 @@ class StoreUploader:
         ]
         return sorted(found, key=lambda spool: layout.session_time(spool.session))
 
+    def _send_all(self, stop: threading.Event) -> str:
+        """Send every session. One that cannot be stored does not hold up the others: its trouble is the answer."""
+        trouble = ""
+        for spool in self._sessions():
+            try:
+                self._send(spool, stop)
+            except StoreUnavailableError:
+                raise
+            except EvidenceError as error:
+                trouble = trouble or str(error)
+        return trouble
+
     def _send(self, spool: SessionSpool, stop: threading.Event) -> None:
-        sent = spool.progress(self.store.name)
+        sent = max(spool.progress(self.store.name), self._sent.get(spool.session, 0))
         for record in spooled_records(spool, sent):
             if stop.is_set():
                 return
@@ -134,8 +144,10 @@ class StoreUploader:
                 if confirmed.sha256 != item.sha256:
                     raise StoreError("the store confirmed another hash than was sent", where=item.key)
             spool.set_progress(self.store.name, record.seq + 1)
+            self._sent[spool.session] = record.seq + 1
             if record.last:
                 self._finished.add(spool.session)
+                del self._sent[spool.session]
 
     def _tell(self, trouble: str) -> None:
         """Log a change once, not every attempt."""

@@ -3,10 +3,7 @@
 from sqlalchemy import Connection, column, inspect, select, table
 
 from evidence_store.catalog.database import Database
-
-# A name of its own, so that another program's tables may live in the same database.
-VERSION_TABLE = "catalog_version"
-HEAD = "0001"
+from evidence_store.catalog.migrations import HEAD, VERSION_TABLE
 
 
 def migrate(database: Database) -> None:

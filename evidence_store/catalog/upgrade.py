@@ -7,7 +7,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from evidence_store.catalog.database import Database
-from evidence_store.catalog.migrate import HEAD, VERSION_TABLE
+from evidence_store.catalog.migrations import HEAD, VERSION_TABLE
 from evidence_store.errors import CatalogError
 
 

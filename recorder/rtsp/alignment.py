@@ -17,7 +17,7 @@ To contradict means to be more than APART_US away: arrival is coarse, but not th
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from recorder.rtsp.ticks import near
 from recorder.rtsp.units import VIDEO_CLOCK_HZ, Kind
@@ -37,8 +37,7 @@ class SenderReport:
     arrival_us: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
+class _Seen(NamedTuple):
     timestamp: int
     arrival_us: int
 

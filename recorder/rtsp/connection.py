@@ -96,7 +96,8 @@ class Connection:
             if message.method == "TEARDOWN":
                 raise RtspError(ENDED)
             self._send(answer_to(message))
-        elif status >= 200 and self._dialogue.answers(message):
+        elif status >= 200:
+            # One question is asked at a time, so an answer is to that one, whatever number the camera gives it.
             if self.playing is None:
                 self._go_on(message)
             else:

@@ -21,8 +21,7 @@ class Dialogue:
     def __init__(self, auth: Authenticator) -> None:
         self.auth = auth
         self.session = ""
-        self.number = 0
-        """CSeq of the last request (RFC 2326 section 12.17)."""
+        self._number = 0  # CSeq of the last request (RFC 2326 section 12.17)
 
     def ask(self, method: str, url: str, *headers: tuple[str, str]) -> Asking:
         """The camera's answer, whatever its status but 401.
@@ -39,19 +38,14 @@ class Dialogue:
         raise RtspError(REFUSED)
 
     def request(self, method: str, url: str, *headers: tuple[str, str]) -> bytes:
-        self.number += 1
-        lines = [("CSeq", str(self.number)), ("User-Agent", "Shilu")]
+        self._number += 1
+        lines = [("CSeq", str(self._number)), ("User-Agent", "Shilu")]
         proof = self.auth.header(method, url)
         if proof is not None:
             lines.append(("Authorization", proof))
         if self.session:
             lines.append(("Session", self.session))
         return render(f"{method} {url} RTSP/1.0", [*lines, *headers])
-
-    def answers(self, message: Message) -> bool:
-        """Whether `message` answers the last request: a camera that leaves out the number means it does."""
-        number = message.first("cseq")
-        return not number or number == str(self.number)
 
 
 def answer_to(request: Message) -> bytes:

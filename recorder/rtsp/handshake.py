@@ -98,8 +98,8 @@ def _channels(answer: Message, wanted: int) -> tuple[int, int]:
     match = _INTERLEAVED.search(transport)
     if match is None or int(match[1]) > 254:
         return wanted, wanted + 1
-    first = int(match[1])
-    return first, int(match[2]) & 0xFF if match[2] else first + 1
+    rtp, rtcp = int(match[1]), int(match[2] or 256)
+    return rtp, rtcp if rtcp < 256 else rtp + 1
 
 
 def _rtp_info(answer: Message, urls: dict[Kind, str]) -> dict[Kind, int]:

@@ -7,6 +7,8 @@ that counts anew.
 
 from typing import Protocol
 
+from recorder.rtsp.rtcp import KINDS as RTCP_KINDS
+
 _MAX_LATE = 100  # numbers back that count as late (RFC 3550 appendix A.1: MAX_MISORDER), and late packets in a row
 _PLAIN = 0x80  # version 2, no padding, no extension, no contributing sources
 
@@ -35,7 +37,7 @@ class Receiver:
         self, data: bytes, begin: int, end: int, head: int, kind: int, number: int, timestamp: int, source: int
     ) -> None:
         """A `splitter.Take`."""
-        if (number != self._expected or source != self.source) and not self._goes_on(number, source):
+        if (number != self._expected or source != self.source) and not self._goes_on(kind, number, source):
             return
         self._expected = (number + 1) & 0xFFFF
         if head != _PLAIN:
@@ -43,8 +45,10 @@ class Receiver:
         if kind & 0x7F == self._payload_type and begin < end:
             self._packet(data, begin, end, timestamp, kind & 0x80)
 
-    def _goes_on(self, number: int, source: int) -> bool:
+    def _goes_on(self, kind: int, number: int, source: int) -> bool:
         """Whether an unexpected packet is taken."""
+        if kind in RTCP_KINDS:
+            return False  # reports that a camera sends on the wrong channel (RFC 5761 section 4 tells them so, too)
         expected, before = self._expected, self.source
         self.source = source
         if expected is None:

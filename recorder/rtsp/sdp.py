@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from recorder.rtsp.errors import NOT_RTSP, RtspError
 
 _MEDIA = re.compile(r"m=(\w+) +\d+(?:/\d+)? +(\S+)((?: +\d+)+)")
-_RTPMAP = re.compile(r"(\d+) +([\w.+-]+)/(\d{1,9})(?:/(\d{1,3}))?")
-_FMTP = re.compile(r"(\d+) +(.*)")
+_RTPMAP = re.compile(r"(\d{1,3}) +([\w.+-]{1,40})/(\d{1,9})(?:/(\d{1,3}))?", re.ASCII)
+_FMTP = re.compile(r"(\d{1,3}) +(.*)", re.ASCII)
 _MAX_MEDIA = 32
 
 _STATIC = {

@@ -135,7 +135,7 @@ class RtspSource:
         elif data == b"":
             raise RtspError(ENDED)
         elif now_us - self._heard_us > self._read_timeout_us:
-            raise RtspError(f"the camera has sent nothing for {self._read_timeout_us / 1e6:g} s")
+            raise RtspError(f"the camera has sent neither picture nor sound for {self._read_timeout_us / 1e6:g} s")
         return Burst(units, now_us, drained=data is None or len(data) < _READ_BYTES)
 
     def media_ticks(self, kind: Kind, timestamp: int) -> int:

@@ -95,7 +95,7 @@ def test_nobody_at_the_address(centre: Centres) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     one_camera(site, f"rtsp://127.0.0.1:{port}/cam")
-    refused(record(site), "cam-1", "refused")
+    refused(record(site), "cam-1", "refuses the connection")
     nothing_recorded(site)
 
 

@@ -151,7 +151,7 @@ class Studio:
     def verify(self) -> Report:
         store = MemoryStore("hall")
         store.objects = self.objects()
-        return verify_session(SESSION, ReaderSource(store), self.site.anchors)
+        return verify_session(self.folder.name, ReaderSource(store), self.site.anchors)
 
     def write(self, track: str, group: Group) -> None:
         """One group reaches the disk, without a sync."""

@@ -7,8 +7,9 @@ import pytest
 
 from evidence_store.records import ClockState, ReadinessCheck
 from evidence_store.signing import RECORDER_USAGE, issue
-from recorder.capture import Camera, CameraState, Source
+from recorder.capture import Camera, CameraState
 from recorder.devices import Limits
+from recorder.intake import Source
 from recorder.readiness import SILENT_US, check
 from tests.evidence_store.chains import START, make_site
 from tests.recorder.clocks import FakeClock

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from evidence_store.catalog.migrate import VERSION_TABLE
+from evidence_store.catalog.migrations import VERSION_TABLE
 
 context.configure(connection=context.config.attributes["connection"], version_table=VERSION_TABLE, render_as_batch=True)
 context.run_migrations()

@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, inspect, text
 
 from evidence_store.catalog import Catalog
-from evidence_store.catalog.migrate import HEAD, VERSION_TABLE
+from evidence_store.catalog.migrations import HEAD, VERSION_TABLE
 from evidence_store.catalog.models import Base
 from evidence_store.errors import CatalogError
 from tests.evidence_store.catalog.helpers import ingest

@@ -67,6 +67,11 @@ def test_another_source_is_a_hole() -> None:
     assert received(rtp(0, 1, 0, b"a"), rtp(0, 2, 0, b"b", source=SOURCE + 1)) == [b"a", None, b"b"]
 
 
+def test_reports_on_the_channel_of_packets_are_no_hole() -> None:
+    packets = rtp(0, 1, 0, b"a"), report(0, 1_000_000, 5), bye(0), rtp(0, 2, 0, b"b")
+    assert received(*packets) == [b"a", b"b"]
+
+
 def test_contributing_sources_extension_and_padding_are_taken_off() -> None:
     extension = b"\xbe\xde\0\1" + b"ext!"
     assert received(

@@ -104,3 +104,17 @@ def cut(data: bytes, places: Iterable[int]) -> list[bytes]:
 
 def feed(receive: Callable[[bytes, int], list[Unit]], pieces: Iterable[bytes], arrival_us: int = 0) -> list[Unit]:
     return [unit for piece in pieces for unit in receive(piece, arrival_us)]
+
+
+def talk(made: Connection, *answers: bytes) -> list[list[str]]:
+    """Give the answers; all requests, those that waited included."""
+    said = requests(made)
+    for one in answers:
+        made.receive(one, 0)
+        said += requests(made)
+    return said
+
+
+def asked(made: Connection) -> list[str]:
+    """First lines of what is to be sent; it is sent thereby."""
+    return [lines[0] for lines in requests(made)]
