@@ -14,7 +14,7 @@ from cryptography import x509
 from evidence_store import layout
 from evidence_store.catalog import Catalog, SignedRecord, StoredCopy
 from evidence_store.durable import Disk
-from evidence_store.errors import CatalogError, EvidenceError
+from evidence_store.errors import EvidenceError
 from evidence_store.records import sha256_hex
 from evidence_store.signing import certificate_id, certificate_pem
 from evidence_store.site import RECORDER, SiteFolder
@@ -62,7 +62,7 @@ class Indexer:
                 self.once()
                 pause_s = POLL_S
                 trouble = ""
-            except CatalogError as error:
+            except EvidenceError as error:
                 pause_s = min(pause_s * 2, MAX_PAUSE_S)
                 if str(error) != trouble:
                     trouble = str(error)

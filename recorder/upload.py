@@ -98,7 +98,7 @@ class StoreUploader:
             self._pause_s = min(self._pause_s * 2, MAX_PAUSE_S)
             self._tell(str(error))
             return False
-        except StoreError as error:
+        except EvidenceError as error:
             trouble = str(error)
         # The promise is broken, or a key is taken by other bytes: nothing that trying again would mend soon.
         self._pause_s = MAX_PAUSE_S if trouble else FIRST_PAUSE_S

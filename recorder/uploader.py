@@ -21,6 +21,8 @@ from recorder.lock import UPLOADER_LOCK, ProcessLock
 from recorder.prune import Pruner
 from recorder.upload import StoreUploader
 
+_HEALTH_S = 5.0
+
 log = structlog.get_logger()
 
 
@@ -62,6 +64,10 @@ class Uploads:
         for thread in self._threads:
             thread.start()
 
+    def healthy(self) -> bool:
+        """Whether every thread still runs: one that a fault of the program ended is not missed by anybody else."""
+        return all(thread.is_alive() for thread in self._threads)
+
     def stop(self) -> None:
         """End after what each is at now. What is not stored yet is stored at the next start."""
         self._stop.set()
@@ -81,6 +87,9 @@ def run_uploader(site_root: Path) -> int:
     ending = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ending.set())
     uploads.start()
-    ending.wait()
+    while not ending.wait(_HEALTH_S):
+        if not uploads.healthy():
+            log.critical("a thread of the uploader has ended; it starts anew")
+            return 1
     uploads.stop()
     return 0

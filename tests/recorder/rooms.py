@@ -15,7 +15,7 @@ from evidence_store.records import CloseRecord, EventRecord, Gap, Officer, OpenR
 from evidence_store.signing import certificate_id, certificate_pem
 from evidence_store.site import RECORDER, SiteFolder
 from evidence_store.verify import ReaderSource, Report, verify_session
-from recorder.clock import SystemClock
+from recorder.clock import Clock, SystemClock
 from recorder.control import MarkRequest, StartRequest, StopRequest
 from recorder.devices import LoadedDevices, load_devices
 from recorder.room import Room
@@ -77,9 +77,11 @@ def new_site(folder: Path) -> SiteFolder:
 class Running:
     """One room while it runs. Open a second one on the same site after the first is shut: the next process."""
 
-    def __init__(self, site: SiteFolder, loaded: LoadedDevices, disk: Disk | None = None) -> None:
+    def __init__(
+        self, site: SiteFolder, loaded: LoadedDevices, disk: Disk | None = None, clock: Clock | None = None
+    ) -> None:
         self.site = site
-        self.room = Room(site, loaded, ROOM, SystemClock(), disk or RealDisk())
+        self.room = Room(site, loaded, ROOM, clock or SystemClock(), disk or RealDisk())
         self.session = ""
 
     def __enter__(self) -> Self:

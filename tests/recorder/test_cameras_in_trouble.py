@@ -36,6 +36,7 @@ CAMERAS: dict[str, dict[str, object]] = {
     "announces-its-parameters": {"audio": None},
     "sound-comes-late-ts": {},
     "picture-stops": {},
+    "drops-packets": {},
 }
 """Each is served by a host of its own only where it has to be."""
 ALONE = {"lost"}
@@ -88,6 +89,7 @@ def recorded(hosts: Hosts, tmp_path_factory: pytest.TempPathFactory, clip_cache:
     streams = hosts({name: CAMERAS[name] for name in TRANSPORT_STREAMS}, edits=edited, mpegts=True)
     for name in ("wild-start", "wild-start-g711"):
         many.camera(name).faults.wild_start_frames = 4
+    many.camera("drops-packets").faults.loss_percent = 2
     many.camera("sound-comes-late").faults.sound_delay_s = 3
     cameras: dict[str, Camera] = {name: many.rtsp_url(name) for name in of_many}
     cameras |= {"lost": lost.rtsp_url("lost")} | {name: streams.tcp_url(name) for name in TRANSPORT_STREAMS}
@@ -149,7 +151,7 @@ def test_a_camera_that_only_lies_about_time_loses_nothing(recorded: Recorded, na
     assert recorded.length_s(run) == pytest.approx(recorded.length_s(good), abs=1.0)
 
 
-@pytest.mark.parametrize("name", sorted(CAMERAS.keys() - {"sends-garbage"}))
+@pytest.mark.parametrize("name", sorted(CAMERAS.keys() - {"sends-garbage", "drops-packets"}))
 def test_every_segment_plays_by_itself(recorded: Recorded, name: str) -> None:
     ffmpeg = require("ffmpeg")
     for segment in recorded.segments(name):
@@ -216,6 +218,16 @@ def test_garbage_between_packets_costs_little(recorded: Recorded) -> None:
     recorded_s = sum(recorded.length_s(run) for run in recorded.runs("sends-garbage"))
     (good,) = recorded.runs("good")
     assert recorded_s > recorded.length_s(good) - 4
+
+
+def test_packets_that_a_camera_leaves_out_cost_little(recorded: Recorded) -> None:
+    (run,) = recorded.runs("drops-packets")
+    (good,) = recorded.runs("good")
+    assert recorded.length_s(run) > recorded.length_s(good) - 1
+    kept, all_ = (
+        sum(fragment.samples.video for segment in one for fragment in segment.fragments) for one in (run, good)
+    )
+    assert kept > 0.8 * all_
 
 
 def test_sound_that_comes_late(recorded: Recorded) -> None:

@@ -8,9 +8,10 @@ import pytest
 
 from evidence_store.durable import DiskError, OpenFile, RealDisk
 from evidence_store.errors import EvidenceError
-from evidence_store.records import Mark, Resumed
+from evidence_store.records import Alarm, Mark, Resumed
 from evidence_store.site import SiteFolder
 from evidence_store.verify import Verdict
+from recorder.clock import SystemClock
 from recorder.control import ControlError, MarkRequest, StartRequest, StatusRequest, StopRequest
 from shilu.cameras.auth import Accounts
 from shilu.cameras.host import CameraHost
@@ -350,6 +351,60 @@ class _FailingFile:
 
     def close(self) -> None:
         self._file.close()
+
+
+def test_a_disk_that_is_full_at_start_is_told_and_nothing_half_made_is_taken_up(
+    site: SiteFolder, host: CameraHost
+) -> None:
+    class Full(RealDisk):
+        def write(self, path: Path, data: bytes) -> None:
+            raise DiskError("cannot be written: no space left on device", where=str(path), full=True)
+
+    loaded = write_devices(site, {ROOM: two_cameras(host)})
+    with Running(site, loaded, Full()) as room:
+        room.wait_delivering()
+        with pytest.raises(DiskError, match="no space left on device"):
+            room.start()
+        room.room.wait()
+        assert isinstance(room.room.failure, DiskError)
+    with Running(site, loaded) as room:
+        assert room.room.status()["state"] == "idle"
+    (left,) = (site.spool / ROOM).iterdir()
+    assert left.suffix == ".abandoned"
+
+
+class SetClock(SystemClock):
+    """The machine's clocks, with a wall clock that a test sets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.set_by_us = 0
+
+    def utc_us(self) -> int:
+        return super().utc_us() + self.set_by_us
+
+
+@pytest.mark.parametrize("step_s", [-20, 20])
+def test_a_clock_that_is_set_while_recording_is_told_in_the_chain(
+    site: SiteFolder, host: CameraHost, step_s: int
+) -> None:
+    clock = SetClock()
+    with Running(site, write_devices(site, {ROOM: two_cameras(host)}), clock=clock) as room:
+        room.wait_delivering()
+        session = room.start()
+        room.wait_recorded(0.8)
+        clock.set_by_us = step_s * 1_000_000
+        room.wait_recorded(1.6)
+        room.stop()
+    recorded = Recorded(site, session)
+    (alarm,) = [event for event in recorded.events() if isinstance(event, Alarm)]
+    assert (alarm.alarm, alarm.track) == ("clock_step", None)
+    assert alarm.detail == f"the clock was set by {step_s:+.3f} s"
+    for track in ("subject", "room"):
+        (run,) = recorded.runs(track)
+        assert recorded.length_s(run) > 1.2
+    if not recorded.opened.clock.synchronized:
+        assert recorded.verify().verdict is Verdict.OK, recorded.verify().text("en")
 
 
 @pytest.mark.parametrize("failing", ["append", "sync"])

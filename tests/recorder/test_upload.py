@@ -12,9 +12,11 @@ from evidence_store.records import Mark
 from evidence_store.site import RECORDER, SiteFolder
 from evidence_store.stores import open_store
 from evidence_store.verify import ReaderSource, Verdict, verify_session
+from recorder.control import ControlError
 from recorder.devices import LoadedDevices
 from recorder.upload import FIRST_PAUSE_S, MAX_PAUSE_S, StoreUploader
-from tests.recorder.rooms import ROOM, new_site, write_devices
+from recorder.uploader import Uploads
+from tests.recorder.rooms import ROOM, new_site, wait_for, write_devices
 from tests.recorder.spooled import Recording, WatchedStore, closed_session
 
 NEVER = threading.Event()
@@ -329,3 +331,32 @@ def test_a_store_in_a_folder_holds_the_same(site: SiteFolder, loaded: LoadedDevi
     assert uploader.once(NEVER)
     report = verify_session(recording.session, ReaderSource(folder), site.anchors())
     assert report.verdict is Verdict.OK, report.text("en")
+
+
+class Broken(WatchedStore):
+    def prove(self) -> None:
+        raise ValueError("a fault of the program")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_a_fault_ends_is_missed(site: SiteFolder, loaded: LoadedDevices) -> None:
+    """The uploader's process then ends, and the supervisor starts it anew."""
+    uploads = Uploads(site, loaded, RealDisk())
+    uploads.uploaders[0].store = Broken()
+    uploads.start()
+    wait_for(lambda: not uploads.healthy(), "the thread to end")
+    uploads.stop()
+
+
+def test_all_that_brings_the_spool_out_of_the_machine(site: SiteFolder, loaded: LoadedDevices) -> None:
+    """Store, catalog and what frees the spool, on their threads."""
+    recording = closed_session(site)
+    uploads = Uploads(site, loaded, RealDisk())
+    with pytest.raises(ControlError, match="uploader: is already run by process"):
+        Uploads(site, loaded, RealDisk())
+    uploads.start()
+    try:
+        wait_for(lambda: recording.spool.progress("catalog-main") == 4, "store and catalog")
+        assert uploads.healthy()
+    finally:
+        uploads.stop()
