@@ -71,6 +71,12 @@ OBJECT_UNNAMED = _code(
     "对象位于本次录制的目录中,但没有任何记录提到它:它是后来加入的。",
     "The object lies in the session's folder, but no record names it: it was added.",
 )
+OBJECT_REWRITTEN = _code(
+    "object_rewritten",
+    _NOT_OK,
+    "存储中该对象不止一个版本,或曾被删除标记隐藏:写入之后有人覆盖或隐藏过它。",
+    "The store holds more than one version of the object, or a delete marker: it was overwritten or hidden later.",
+)
 OBJECT_UNEXPLAINED = _code(
     "object_unexplained",
     _INCOMPLETE,

@@ -4,6 +4,8 @@
 2. So is a segment that no record names, and a signature beyond the close record. Where records are missing, or the
    session has no close yet, such a segment may be theirs and makes the session incomplete (`object_unexplained`).
 3. Objects larger than anything the format allows are not read.
+4. A key at which the store keeps further versions or a delete marker was overwritten or hidden (`object_rewritten`),
+   whatever it shows now. Of a segment, the finding says which time it touches.
 """
 
 from bisect import bisect_right
@@ -59,12 +61,14 @@ class Numbers:
 
 @dataclass(slots=True)
 class Inventory:
-    """Numbers of records and signatures, indices of segments by track, and keys that are too large to be read."""
+    """Numbers of records and signatures, indices of segments by track, keys that are too large to be read, and keys at
+    which more stands than was once written."""
 
     records: Numbers = field(default_factory=Numbers)
     signatures: Numbers = field(default_factory=Numbers)
     media: dict[str, Numbers] = field(default_factory=dict)
     too_large: set[str] = field(default_factory=set)
+    altered: set[str] = field(default_factory=set)
 
 
 def take_inventory(session: str, source: EvidenceSource, findings: Findings) -> Inventory:
@@ -84,6 +88,7 @@ def take_inventory(session: str, source: EvidenceSource, findings: Findings) -> 
             continue
         if size_bytes > limit_bytes:
             inventory.too_large.add(key)
+    inventory.altered.update(source.altered(layout.session_prefix(session)))
     return inventory
 
 

@@ -28,7 +28,7 @@ from evidence_store.records import OpenRecord, SegmentRecord
 from evidence_store.trust import TrustAnchors
 from evidence_store.verify import codes
 from evidence_store.verify.entry import Entry, Progress, load
-from evidence_store.verify.film import AnyRecord
+from evidence_store.verify.film import AnyRecord, fragments_span
 from evidence_store.verify.findings import Findings, finding
 from evidence_store.verify.inventory import Inventory, report_unnamed, take_inventory
 from evidence_store.verify.report import Facts, Report
@@ -118,6 +118,9 @@ class _Verification:
             if isinstance(record, OpenRecord):
                 self._sound = {info.track: info.audio for info in record.tracks}
             elif isinstance(record, SegmentRecord) and _names_its_own(record):
+                if record.media.key in inventory.altered:
+                    inventory.altered.remove(record.media.key)
+                    self._report_rewritten(entry, record)
                 too_large = record.media.key in inventory.too_large
                 jobs.append(SegmentJob(entry.seq, record, self._sound.get(record.track), too_large))
         for result in self._mapper(partial(check_segment, self._source), jobs):
@@ -126,7 +129,16 @@ class _Verification:
             for found in result.findings:
                 self._findings.add(found)
 
+    def _report_rewritten(self, entry: Entry, record: SegmentRecord) -> None:
+        span = fragments_span(record.fragments)
+        found = finding(
+            codes.OBJECT_REWRITTEN, object_key=record.media.key, seq=entry.seq, track=record.track, span=span
+        )
+        self._findings.add(found)
+
     def _finish(self, inventory: Inventory) -> None:
+        for key in sorted(inventory.altered):
+            self._findings.add(finding(codes.OBJECT_REWRITTEN, object_key=key))
         last_record = self._chain.state.next_seq - 1
         self._chain.end(inventory.signatures.last)
         self._signing.end()

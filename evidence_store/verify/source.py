@@ -5,7 +5,7 @@ one through `ReaderSource`. What a source raises becomes a finding: ObjectMissin
 every other EvidenceError that it could not be read.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -22,6 +22,9 @@ class EvidenceSource(Protocol):
     def read(self, key: str) -> bytes:
         """All bytes of an object; raises ObjectMissingError, or another EvidenceError when it cannot be read."""
 
+    def altered(self, prefix: str) -> Iterable[str]:
+        """Keys under `prefix` at which more stands than was once written; none where a source keeps no versions."""
+
 
 class Listed(Protocol):
     """An object as a store lists it."""
@@ -37,6 +40,7 @@ class ListingReader(Protocol):
 
     def read(self, key: str) -> bytes: ...
     def list(self, prefix: str) -> Iterator[Listed]: ...
+    def altered(self, prefix: str) -> Iterable[str]: ...
 
 
 class ReaderSource:
@@ -51,6 +55,9 @@ class ReaderSource:
 
     def read(self, key: str) -> bytes:
         return self._reader.read(key)
+
+    def altered(self, prefix: str) -> Iterable[str]:
+        return self._reader.altered(prefix)
 
 
 class Absence(Enum):

@@ -16,6 +16,7 @@ class MemoryStore:
     def __init__(self, name: str) -> None:
         self.name = name
         self.objects: dict[str, bytes] = {}
+        self.rewritten: set[str] = set()
         self.calls_left: int | None = None
 
     def put_bytes(self, key: str, data: bytes) -> Confirmation:
@@ -27,6 +28,10 @@ class MemoryStore:
     def confirm(self, key: str) -> Confirmation | None:
         self._call()
         return self._confirmation(key) if key in self.objects else None
+
+    def altered(self, prefix: str = "") -> tuple[str, ...]:
+        self._call()
+        return tuple(sorted(key for key in self.rewritten if key.startswith(prefix)))
 
     def read(self, key: str) -> bytes:
         self._call()

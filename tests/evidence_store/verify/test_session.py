@@ -58,6 +58,9 @@ class Source:
         self.sizes: dict[str, int] = {}
         self.listing: StoreError | None = None
 
+    def altered(self, prefix: str) -> tuple[str, ...]:
+        return ()
+
     def keys(self, prefix: str) -> Iterator[tuple[str, int]]:
         for key in sorted(self.objects):
             if self.listing is not None:
