@@ -13,6 +13,7 @@ from recorder.sound import FlacSound, PassedSound, Sound
 OPEN_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 4.0
 BURST_S = 0.2
+_BEHIND_US = 500_000  # pictures this late mean that the camera could not send while the reader paused: no pause then
 _WAIT_S = 0.25  # how long one read waits for a camera that sends nothing
 
 log = structlog.get_logger()
@@ -63,7 +64,8 @@ class _Reading:
                 return Loss("camera_lost", "the camera sends no picture any more")
             if burst.drained:
                 camera.settle()
-                camera.stopping.wait(BURST_S)
+                if intake.video_line.late_us < _BEHIND_US:
+                    camera.stopping.wait(BURST_S)
         return Loss("camera_lost", "the recorder stopped")
 
 

@@ -1,5 +1,8 @@
 """The synthetic cameras, in good order and with every fault."""
 
+import fcntl
+import sys
+import termios
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -93,11 +96,20 @@ def test_bursts(hosted: Hosts) -> None:
         assert burst.drained
 
 
-def test_a_reader_that_is_behind_is_told(hosted: Hosts) -> None:
-    host = hosted(width=1280, height=720, kbps=8000, noise=20)
-    with source(host.rtsp_url("cam")) as reader:
+def waiting_bytes(reader: RtspSource) -> int:
+    """What the kernel holds for the reader."""
+    assert reader._socket is not None
+    return int.from_bytes(fcntl.ioctl(reader._socket, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
+def test_a_reader_that_is_behind_is_told(hosted: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recorder.rtsp.source._READ_BYTES", 4096)
+    with source(hosted().rtsp_url("cam")) as reader:
         read_pictures(reader, 1)
-        time.sleep(1)
+        deadline_s = time.monotonic() + 15
+        while waiting_bytes(reader) < 3 * 4096:
+            assert time.monotonic() < deadline_s, "the camera sends too little"
+            time.sleep(0.01)  # between looks at a condition
         bursts = [reader.read()]
         while not bursts[-1].drained:
             bursts.append(reader.read())
