@@ -5,6 +5,7 @@ from av.packet import Packet
 
 from recorder.groups import Loss
 from recorder.intake import Intake, StreamTaker
+from recorder.lag import Lag
 from recorder.rtsp.errors import RtspError
 from recorder.rtsp.source import RtspSource
 from recorder.rtsp.templates import g711_decoder, passed_sound
@@ -13,7 +14,6 @@ from recorder.sound import FlacSound, PassedSound, Sound
 OPEN_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 4.0
 BURST_S = 0.2
-_BEHIND_US = 500_000  # pictures this late mean that the camera could not send while the reader paused: no pause then
 _WAIT_S = 0.25  # how long one read waits for a camera that sends nothing
 
 log = structlog.get_logger()
@@ -47,7 +47,7 @@ class _Reading:
         self._pictured_us = camera.clock.monotonic_us()
 
     def run(self) -> Loss:
-        camera, source, intake = self._camera, self._source, self._intake
+        camera, source, intake, lag = self._camera, self._source, self._intake, Lag()
         while not camera.stopping.is_set():
             burst = source.read(_WAIT_S)
             now_us = burst.arrival_us
@@ -64,7 +64,7 @@ class _Reading:
                 return Loss("camera_lost", "the camera sends no picture any more")
             if burst.drained:
                 camera.settle()
-                if intake.video_line.late_us < _BEHIND_US:
+                if not lag.is_behind(intake.video_line.late_us, now_us):
                     camera.stopping.wait(BURST_S)
         return Loss("camera_lost", "the recorder stopped")
 

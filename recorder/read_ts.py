@@ -15,6 +15,7 @@ from av.packet import Packet
 from recorder.groups import VIDEO_TIMESCALE, Loss
 from recorder.inits import codec_name
 from recorder.intake import Intake, StreamTaker
+from recorder.lag import Lag
 from recorder.nal import VideoCodec, parse_picture, split
 from recorder.sound import Sound, is_heard, sound_of
 from recorder.timeline import MAX_UNSTAMPED, StreamDamagedError
@@ -24,7 +25,6 @@ READ_TIMEOUT_S = 4.0
 BURST_S = 0.2
 _BURST_BYTES = 200_000  # keeps a burst of a fat stream well inside the socket's receive buffer
 _DRY_US = 2_000  # a read that took longer has waited for the network: the socket is empty
-_BEHIND_US = 500_000
 
 _CODECS: dict[str, VideoCodec] = {"h264": "h264", "hevc": "hevc"}
 
@@ -75,6 +75,7 @@ class _Reading:
         """Read until the camera is lost or the recorder stops; the answer is why it ended."""
         packets = self._container.demux([stream for stream in (self._video, self._audio) if stream is not None])
         stopping, clock = self._camera.stopping, self._camera.clock
+        lag = Lag()
         while not stopping.is_set():
             asked_us = clock.monotonic_us()
             packet = next(packets, None)
@@ -96,7 +97,7 @@ class _Reading:
                 continue
             if self._caught_up:
                 self._camera.settle()
-                if self._intake.video_line.late_us < _BEHIND_US:
+                if not lag.is_behind(self._intake.video_line.late_us, now_us):
                     stopping.wait(self._burst_s(now_us))
             self._caught_up = True  # the first slow read can as well be that of a busy machine
         return Loss("camera_lost", "the recorder stopped")
