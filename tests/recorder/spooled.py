@@ -102,7 +102,3 @@ class WatchedStore(MemoryStore):
 
     def versions(self, key: str) -> tuple[()]:
         raise NotImplementedError
-
-    def altered(self, prefix: str = "") -> tuple[()]:
-        """It keeps one version of everything."""
-        return ()
