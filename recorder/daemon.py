@@ -28,6 +28,7 @@ from recorder.devices import Devices, load_devices
 from recorder.lock import UPLOADER_LOCK, holder, room_lock
 from recorder.logs import configure_logging
 from recorder.room import run_room
+from recorder.software import software
 
 FIRST_PAUSE_S = 0.1
 MAX_PAUSE_S = 10.0
@@ -175,6 +176,7 @@ def main() -> int:
         return 1
     signal.signal(signal.SIGTERM, lambda *_: supervisor.stop())
     signal.signal(signal.SIGINT, lambda *_: supervisor.stop())
+    software()  # looked at once, before an update changes the files: rooms that are forked later run this code, too
     gc.freeze()  # what is imported now is shared with the processes; the collector must not touch and so copy it
     supervisor.run()
     return 0

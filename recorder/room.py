@@ -74,6 +74,7 @@ class Room:
         self._disk = disk
         self._spool = site.spool / room
         self._signer = site.signer(RECORDER)
+        self._software = software()  # now, and not at the first start: an update may change the files meanwhile
         self._inbox: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._interview: Interview | None = None
         self._case: str | None = None
@@ -260,7 +261,7 @@ class Room:
             pre_roll_us=max(feed.held_us() for feed in self._feeds.values()),
             checks=checks,
             clock=self._clock.state(),
-            software=software(),
+            software=self._software,
             devices_sha256=self._loaded.sha256,
         )
         self._begin(interview, request.case, self._clock.monotonic_us())

@@ -123,7 +123,7 @@ def recorded(hosts: Hosts, tmp_path_factory: pytest.TempPathFactory, clip_cache:
         edits.picture = True
         room.wait_delivering(*CAMERAS)
         back_s = room.room.status()["elapsed_s"]
-        room.wait_recorded(back_s + 2)
+        room.wait_recorded(back_s + 1.5)
         room.stop()
     return Recorded(site, session)
 

@@ -1,5 +1,8 @@
 """Reading whole streams in tests."""
 
+import fcntl
+import sys
+import termios
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -38,3 +41,16 @@ def pictures(units: Sequence[Unit]) -> list[VideoUnit]:
 
 def sounds(units: Sequence[Unit]) -> list[AudioUnit]:
     return [unit for unit in units if isinstance(unit, AudioUnit)]
+
+
+def wait_gathered(reader: RtspSource, size_bytes: int) -> None:
+    """Until the kernel holds so much for a reader that does not read."""
+    deadline_s = time.monotonic() + DEADLINE_S
+    while waiting_bytes(reader) < size_bytes:
+        assert time.monotonic() < deadline_s, f"the camera sent less than {size_bytes} bytes"
+        time.sleep(0.01)  # between looks at a condition
+
+
+def waiting_bytes(reader: RtspSource) -> int:
+    assert reader._socket is not None
+    return int.from_bytes(fcntl.ioctl(reader._socket, termios.FIONREAD, bytes(4)), sys.byteorder)

@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 
 from recorder.rtsp.errors import RtspError
 from recorder.rtsp.source import RtspSource
-from tests.recorder.rtsp.reading import now_us, read_pictures, source
+from tests.recorder.rtsp.reading import now_us, read_pictures, source, wait_gathered
 from tests.recorder.rtsp.scripted import Client, Scripted
 from tests.recorder.rtsp.wire import answer, rtp
 
@@ -178,7 +178,7 @@ def test_all_that_was_sent_is_read_before_the_end_is_told() -> None:
                 return
 
     with Scripted(serve) as server, source(server.url()) as reader:
-        time.sleep(0.3)
+        wait_gathered(reader, 1000)
         assert len(read_pictures(reader, 60)) == 60
         with pytest.raises(RtspError, match="ended the stream"):
             reader.read()
