@@ -89,6 +89,7 @@ class Camera:
             self._cutter = Cutter(self.stream, line, self.source.fragment_ms, loss)
             self._early = [] if line is not self._line else None
             self._line = line
+        self.last_packet_us = self.clock.monotonic_us()  # before others see that it delivers
         self.state, self.detail = "delivering", ""
 
     def end_stream(self, loss: Loss) -> None:

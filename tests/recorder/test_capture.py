@@ -272,6 +272,13 @@ class TestGroupsOfAStream:
         first = [0, 13, 26, 39, GOP, GOP + 13, GOP + 26, GOP + 39]
         assert [group.taken_us for group in groups] == [number * PICTURE_US for number in first]
 
+    def test_whoever_sees_that_it_delivers_sees_when_it_last_did(self, camera: Camera) -> None:
+        """Start is refused for a camera that sent nothing for long; one that has just begun is none of those."""
+        assert camera.last_packet_us == 0
+        self.begin(camera, Timeline(90_000))
+        assert camera.state == "delivering"
+        assert camera.last_packet_us == camera.clock.monotonic_us()
+
     def test_after_that_they_are_handed_on_at_once(self, camera: Camera) -> None:
         line = Timeline(90_000)
         self.begin(camera, line)

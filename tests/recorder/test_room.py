@@ -392,7 +392,7 @@ def test_a_clock_that_is_set_while_recording_is_told_in_the_chain(
     with Running(site, write_devices(site, {ROOM: two_cameras(host)}), clock=clock) as room:
         room.wait_delivering()
         session = room.start()
-        room.wait_recorded(0.5)
+        wait_for(lambda: all(one["kept_until"] for one in room.room.status()["cameras"]), "film on the disk")
         clock.set_by_us = step_s * 1_000_000
         room.wait_recorded(1.2)
         room.stop()
