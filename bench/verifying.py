@@ -15,10 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.table import Row
-from evidence_store import layout
 from evidence_store.durable import RealDisk
 from evidence_store.records import SegmentRecord, TrackInfo, parse_record
-from evidence_store.signing import RECORDER_USAGE, certificate_id, certificate_pem, issue, make_root
+from evidence_store.signing import RECORDER_USAGE, certificate_objects, issue, make_root
 from evidence_store.stores import open_store
 from evidence_store.trust import TrustAnchors
 from evidence_store.verify import ReaderSource, Verdict, verify_session
@@ -150,8 +149,8 @@ def _make_session(folder: Path, size_bytes: int) -> TrustAnchors:
     for record in spooled_records(spool, 0):
         for item in record.objects:
             store.put_file(item.key, item.path, item.sha256)
-    for chain in ([signer.certificate, root.certificate], [root.certificate]):
-        store.put_bytes(layout.certificate_key(certificate_id(chain[0])), certificate_pem(chain))
+    for key, pem in certificate_objects([signer.certificate, root.certificate]).items():
+        store.put_bytes(key, pem)
     return TrustAnchors("bench", (root.certificate,))
 
 

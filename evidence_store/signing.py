@@ -8,7 +8,7 @@ signature into a second valid one without the key, and a changed object would no
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.x509.oid import NameOID
 
+from evidence_store import layout
 from evidence_store.errors import SignatureError
 
 # Extended key usages of this project, under the UUID arc of ITU-T X.667 (2.25.<uuid as integer>): no registry needed.
@@ -107,6 +108,14 @@ def parse_certificates(pem: bytes, *, where: str) -> list[x509.Certificate]:
 
 def certificate_pem(certificates: Iterable[x509.Certificate]) -> bytes:
     return b"".join(certificate.public_bytes(serialization.Encoding.PEM) for certificate in certificates)
+
+
+def certificate_objects(chain: Sequence[x509.Certificate]) -> dict[str, bytes]:
+    """What a store holds of a chain, by key: each certificate followed by those that issued it."""
+    return {
+        layout.certificate_key(certificate_id(certificate)): certificate_pem(chain[place:])
+        for place, certificate in enumerate(chain)
+    }
 
 
 def private_key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:

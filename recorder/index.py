@@ -11,12 +11,11 @@ from itertools import islice
 import structlog
 from cryptography import x509
 
-from evidence_store import layout
 from evidence_store.catalog import Catalog, SignedRecord, StoredCopy
 from evidence_store.durable import Disk
 from evidence_store.errors import EvidenceError
 from evidence_store.records import sha256_hex
-from evidence_store.signing import certificate_id, certificate_pem
+from evidence_store.signing import certificate_id, certificate_objects
 from evidence_store.site import RECORDER, SiteFolder
 from recorder.devices import LoadedDevices
 from recorder.spool import SessionSpool, sessions_of
@@ -44,10 +43,7 @@ class Indexer:
         self._anchors = site.anchors()
         chain = site.chain(RECORDER)
         self._certificates: dict[str, x509.Certificate] = {certificate_id(one): one for one in chain}
-        self._pems = {
-            layout.certificate_key(certificate_id(one)): certificate_pem(chain[place:])
-            for place, one in enumerate(chain)
-        }
+        self._pems = certificate_objects(chain)
         self._told_certificates: set[str] = set()
         self._finished: set[tuple[str, str]] = set()
         self._told: dict[tuple[str, str], int] = {}  # what the spool notes too, unless its disk is full

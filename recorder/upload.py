@@ -17,7 +17,7 @@ from evidence_store import layout
 from evidence_store.durable import Disk
 from evidence_store.errors import EvidenceError, StoreError, StoreUnavailableError
 from evidence_store.records import CloseRecord, SegmentRecord, parse_record, sha256_hex
-from evidence_store.signing import certificate_id, certificate_pem
+from evidence_store.signing import certificate_objects
 from evidence_store.site import RECORDER, SiteFolder
 from evidence_store.stores import ObjectStore
 from recorder.devices import LoadedDevices
@@ -107,10 +107,8 @@ class StoreUploader:
 
     def _prove(self) -> None:
         self.store.prove()
-        certificates = self._site.chain(RECORDER)
-        for position, certificate in enumerate(certificates):
-            key = layout.certificate_key(certificate_id(certificate))
-            self.store.put_bytes(key, certificate_pem(certificates[position:]))
+        for key, pem in certificate_objects(self._site.chain(RECORDER)).items():
+            self.store.put_bytes(key, pem)
         self._proved = True
 
     def _sessions(self) -> list[SessionSpool]:
